@@ -1,0 +1,522 @@
+/**
+ * The one declaration of the configuration file: checked value, TypeScript type, defaults, JSON Schema and the
+ * reference all come from here. It knows no file and no other setting's meaning: names that refer to other names are
+ * checked in references.ts.
+ */
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { DURATION_PATTERN, parseDuration, parseRate, parseSize, RATE_PATTERN, SIZE_PATTERN } from './units.ts'
+
+const duration = (fallback: string, about: string) =>
+  z
+    .string()
+    .regex(DURATION_PATTERN, 'is not a duration; write for example "30 seconds", "500 ms" or "5 minutes"')
+    .transform(parseDuration)
+    .prefault(fallback)
+    .describe(about)
+
+const size = (fallback: string, about: string) =>
+  z
+    .string()
+    .regex(SIZE_PATTERN, 'is not a size; write for example "64 KB" or "1 MB"')
+    .transform(parseSize)
+    .prefault(fallback)
+    .describe(about)
+
+const rate = (about: string) =>
+  z
+    .string()
+    .regex(RATE_PATTERN, 'is not a rate; write for example "120 per minute" or "5 per 10 seconds"')
+    .transform((text) => parseRate(text)!)
+    .refine((value) => value.points > 0, 'must let at least 1 request through; write for example "1 per minute"')
+    .describe(about)
+
+const count = (fallback: number, about: string, least = 1, most = 10_000_000) =>
+  z.int().min(least).max(most).prefault(fallback).describe(about)
+
+const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
+const name = z.string().regex(NAME, 'is not a name; use letters, digits, "-" and "_", starting with a letter')
+
+export interface SocketAddress {
+  readonly host: string
+  readonly port: number
+}
+
+function parseAddress(text: string): SocketAddress | null {
+  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+|localhost)):(\d{1,5})$/.exec(text)
+  if (found === null) return null
+  const host = found[1] ?? (found[2] === 'localhost' ? '127.0.0.1' : found[2]!)
+  const port = Number(found[3])
+  return isIP(host) === 0 || port > 65535 ? null : { host, port }
+}
+
+const address = z
+  .string()
+  .refine(
+    (text) => parseAddress(text) !== null,
+    'is not an address with a port; write for example "0.0.0.0:8443" or "[::1]:9900"',
+  )
+  .transform((text) => parseAddress(text)!)
+
+function isCidr(text: string): boolean {
+  const [host = '', bits, more] = text.split('/')
+  const family = isIP(host)
+  if (family === 0 || more !== undefined) return false
+  if (bits === undefined) return true
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
+}
+
+const cidrs = z
+  .array(
+    z.string().refine(isCidr, 'is not an address or a CIDR block; write for example "10.0.0.0/8" or "2001:db8::/32"'),
+  )
+  .prefault([])
+
+const HOST = /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
+const host = z
+  .string()
+  .refine(
+    (text) => HOST.test(text) || isIP(text.replace(/^\[|\]$/g, '')) !== 0,
+    'is not a host name; write it in lower case and without a port, for example "chat.example.com" or "*.example.com"',
+  )
+
+const ORIGIN = /^https?:\/\/[a-z0-9.[\]:-]+$/
+const origins = z.array(
+  z
+    .string()
+    .refine(
+      (text) => ORIGIN.test(text) && URL.canParse(text) && new URL(text).origin === text,
+      'is not an origin; write scheme, host and port only, for example "https://www.example.com"',
+    ),
+)
+
+/** A value that is never written in the file itself. */
+const secret = z
+  .union(
+    [
+      z.strictObject({
+        file: z.string().min(1).describe('File that holds the secret; a last line break is left out.'),
+      }),
+      z.strictObject({
+        env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of an environment variable'),
+      }),
+    ],
+    { error: 'is a secret and is never written here; write { "file": "path" } or { "env": "NAME" }' },
+  )
+  .describe('A secret: `{ "file": "path" }` or `{ "env": "NAME" }`.')
+
+const file = z.string().min(1, 'is empty; write a path, relative to the folder the gateway runs in')
+
+const tls = z
+  .strictObject({
+    certificates: z
+      .array(
+        z.strictObject({
+          cert: file.describe('PEM file: the certificate and its chain.'),
+          key: file.describe('PEM file: the private key, readable by its owner only.'),
+          passphrase: secret.optional().describe('Passphrase of an encrypted key.'),
+        }),
+      )
+      .prefault([])
+      .describe('Certificates, chosen by SNI from the names they carry; the first one serves clients without SNI.'),
+    profile: z
+      .enum(['intermediate', 'modern'])
+      .prefault('intermediate')
+      .describe("Mozilla's TLS profiles, guidelines 6.0: `intermediate` is TLS 1.2 and 1.3, `modern` TLS 1.3 only."),
+    selfSigned: z
+      .boolean()
+      .prefault(false)
+      .describe('Allow the self-signed certificate on a listener that is not on loopback.'),
+  })
+  .prefault({})
+
+const connections = z
+  .strictObject({
+    max: count(10_000, 'Open connections on this listener; further ones are closed at once.'),
+    perAddress: count(200, 'Open connections from one client address (IPv6: one /64).'),
+    inFlightPerAddress: count(100, 'Requests of one client address being answered at the same time (IPv6: one /64).'),
+    maxAge: duration('1 hour', 'Age after which a connection is closed once its running requests are answered.'),
+    maxRequests: count(100_000, 'Requests on one connection, after which it is closed.'),
+  })
+  .prefault({})
+  .describe('Bounds on connections.')
+
+const timeouts = z
+  .strictObject({
+    handshake: duration('10 seconds', 'From the connection to the end of the TLS handshake.'),
+    headers: duration('10 seconds', 'From the first byte of a request to the end of its head.'),
+    idle: duration('75 seconds', 'A connection without a request.'),
+    bodyGrace: duration('10 seconds', 'Time a request body has before its rate is judged.'),
+    bodyMinRate: size('240 B', 'Bytes per second that a request body must arrive with after the grace.'),
+    send: duration('30 seconds', 'An answer of which the client reads nothing.'),
+    webSocketIdle: duration('10 minutes', 'A WebSocket without a frame either way.'),
+  })
+  .prefault({})
+  .describe('How long clients may take.')
+
+const http = z
+  .strictObject({
+    maxHeaderBytes: size('16 KB', 'Request line and header fields together; over it 431.'),
+    maxHeaders: count(100, 'Header fields of a request; over it 431.', 1, 1000),
+    maxTarget: size('8 KB', 'Length of the request target; over it 414.'),
+    maxStreams: count(100, 'HTTP/2 requests at once on one connection.', 1, 1000),
+  })
+  .prefault({})
+  .describe('Bounds on requests.')
+
+const listenerBase = {
+  address: address.describe('Address and port to listen on.'),
+  hosts: z
+    .array(host)
+    .prefault([])
+    .describe(
+      'Host names served; any other Host is refused with 400. Empty: only on loopback, where every Host is served.',
+    ),
+  tls: z
+    .union([name, tls])
+    .prefault({})
+    .describe('TLS settings, or the name of a listener whose settings this one shares.'),
+  allow: cidrs.describe('Client addresses that may connect; empty is all.'),
+  deny: cidrs.describe('Client addresses that may not connect; stronger than `allow`.'),
+  trustedProxies: cidrs.describe('Proxies whose X-Forwarded-For and X-Request-Id are believed.'),
+  connections,
+  timeouts,
+  http,
+}
+
+export const PROFILE_NAMES = ['internet', 'internal'] as const
+
+const publicListener = z.strictObject({
+  ...listenerBase,
+  profile: z
+    .enum(PROFILE_NAMES)
+    .prefault('internet')
+    .describe('Which routes exist here: `internet` those that name it, `internal` all.'),
+  redirectFrom: address
+    .optional()
+    .describe('Plain HTTP address that answers 308 to this listener (403 for API routes).'),
+  redirectPort: z
+    .int()
+    .min(1)
+    .max(65535)
+    .optional()
+    .describe('HTTPS port that clients see, where it is not the port of `address`.'),
+})
+
+const transcriptsListener = z.strictObject({
+  ...listenerBase,
+  auth: z.enum(['basic', 'none']).prefault('basic').describe('`none` is accepted on loopback only.'),
+  signIn: z
+    .strictObject({
+      accounts: file.describe('Accounts file, made by `portcullis hash-password`.'),
+      lockAfter: count(4, 'Failed attempts that lock an account.', 1, 100),
+      lockFor: duration(
+        '30 minutes',
+        'How long it stays locked the first time; the next time twice as long, at most an hour.',
+      ),
+      maxConcurrent: count(2, 'Password checks that run at once.', 1, 64),
+      maxWaiting: count(64, 'Password checks that may wait; over it 503.', 1, 10_000),
+    })
+    .optional()
+    .describe('Who may read.'),
+  source: z
+    .union(
+      [
+        z.strictObject({ folder: file.describe('Folder of transcripts (.json, .html, .txt).') }),
+        z.strictObject({ service: name.describe('Service that serves transcripts.') }),
+      ],
+      {
+        error: 'must be { "folder": "path" } or { "service": "name" }',
+      },
+    )
+    .describe('Where transcripts come from.'),
+  limits: z.array(name).prefault([]).describe('Names of limits.'),
+  purpose: z
+    .string()
+    .min(1)
+    .max(200)
+    .prefault('transcripts for authorised readers')
+    .describe('Why this listener exists (PCI DSS 1).'),
+})
+
+const adminListener = z.strictObject({
+  address: address.describe('Loopback address of health, readiness and metrics; plain HTTP.'),
+})
+
+const url = z.string().refine((text) => {
+  if (!URL.canParse(text)) return false
+  const parsed = new URL(text)
+  return (
+    (parsed.protocol === 'http:' || parsed.protocol === 'https:') &&
+    parsed.pathname === '/' &&
+    parsed.search === '' &&
+    parsed.hash === '' &&
+    parsed.username === '' &&
+    !text.endsWith('?')
+  )
+}, 'is not the URL of an endpoint; write scheme, host and port only, for example "http://10.2.0.11:3000"')
+
+const service = z.strictObject({
+  endpoints: z
+    .array(url)
+    .min(1, 'has no endpoint; write at least one URL')
+    .max(256)
+    .describe('Base URLs; requests go to them in turn.'),
+  tls: z
+    .strictObject({
+      ca: file
+        .optional()
+        .describe(
+          'PEM file of the authorities that may have signed the endpoint certificates; default: the public ones.',
+        ),
+      serverName: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Name to ask for (SNI) and to check, where it is not the host of the URL.'),
+      cert: file.optional().describe('Client certificate, PEM.'),
+      key: file.optional().describe('Key of the client certificate, PEM.'),
+    })
+    .prefault({})
+    .describe('TLS towards https endpoints; certificates are always verified.'),
+  maxConnections: count(256, 'Connections to one endpoint.', 1, 100_000),
+  maxWaiting: count(1024, 'Requests that may wait for a connection to one endpoint; over it 503.', 0, 100_000),
+  timeouts: z
+    .strictObject({
+      connect: duration('3 seconds', 'Until a connection stands.'),
+      firstByte: duration('60 seconds', 'From the request to the head of the answer.'),
+      betweenBytes: duration('60 seconds', 'Between two reads of an answer.'),
+      keepAlive: duration('4 seconds', 'How long an unused connection is kept; shorter than the service keeps it.'),
+    })
+    .prefault({})
+    .describe('How long endpoints may take.'),
+})
+
+export const HEADER_PROFILES = ['api', 'page', 'embed', 'asset', 'transcript'] as const
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const headerName = z
+  .string()
+  .regex(TOKEN, 'is not a header name')
+  .transform((text) => text.toLowerCase())
+const headerValue = z
+  .string()
+  .max(4096)
+  .regex(/^[\t\x20-\x7e]*$/, 'has characters that a header cannot carry')
+
+const headers = z
+  .union(
+    [
+      z.enum(HEADER_PROFILES).transform((profile) => ({
+        profile,
+        set: {} as Record<string, string>,
+        remove: [] as string[],
+        keep: [] as string[],
+        frameAncestors: [] as string[],
+      })),
+      z.strictObject({
+        profile: z.enum(HEADER_PROFILES).describe('Starting set.'),
+        set: z.record(headerName, headerValue).prefault({}).describe('Headers to add or to replace.'),
+        remove: z
+          .array(headerName)
+          .prefault([])
+          .describe('Headers of the profile to leave out, and of the upstream to remove.'),
+        keep: z.array(headerName).prefault([]).describe('Headers of the profile that the upstream may set itself.'),
+        frameAncestors: origins.prefault([]).describe('Origins that may frame the page (profile `embed`).'),
+      }),
+    ],
+    { error: `must be one of ${HEADER_PROFILES.map((each) => `"${each}"`).join(', ')}, or { "profile": ... }` },
+  )
+  .prefault('api')
+  .describe(
+    'Security headers of the answers: a profile of OWASP values (`api`, `page`, `embed`, `asset`, `transcript`), or one with changes.',
+  )
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
+const route = z.strictObject({
+  name: name.optional().describe('Name in logs and metrics; default: made from the path.'),
+  path: z
+    .string()
+    .regex(
+      /^\/[^\s?#*%\\]*\*?$/,
+      'is not a path; write an absolute one, with "*" only as its last character, for example "/api/messages" or "/socket.io/*"',
+    )
+    .refine(
+      (text) => !text.includes('//') && !/\/\.\.?(?:\/|$)/.test(text),
+      'has empty or dot segments; such a path is never routed',
+    )
+    .describe('Exact path, or prefix where it ends in `*`.'),
+  hosts: z.array(host).prefault([]).describe('Only for these hosts; empty: all of the listener.'),
+  methods: z
+    .array(z.enum(METHODS))
+    .min(1)
+    .prefault(['GET', 'POST'])
+    .describe('Allowed methods; HEAD comes with GET. TRACE and CONNECT never.'),
+  service: name.describe('Service that answers.'),
+  profiles: z
+    .array(z.enum(PROFILE_NAMES))
+    .prefault([])
+    .describe('`internet` to expose the route there; listeners with profile `internal` expose every route.'),
+  purpose: z.string().min(1).max(200).describe('Why this route exists (PCI DSS 1): shown to auditors.'),
+  messages: name.optional().describe('Message rules for bodies, WebSocket and socket.io messages of this route.'),
+  limits: z.array(name).prefault([]).describe('Names of limits; the strictest wins.'),
+  headers,
+  maxBody: size('64 KB', 'Request body; over it 413.'),
+  accepts: z
+    .array(
+      z.string().regex(/^[a-z0-9.+-]+\/[a-z0-9.+*-]+$/, 'is not a media type; write for example "application/json"'),
+    )
+    .optional()
+    .describe('Media types of request bodies; any other is refused with 415. Default: any.'),
+  webSocket: z.boolean().prefault(false).describe('Let WebSocket handshakes through.'),
+  origins: origins
+    .optional()
+    .describe('Origins of pages that may open a WebSocket or send unsafe requests here. Default: the own origin only.'),
+  api: z
+    .boolean()
+    .prefault(false)
+    .describe('Programs, not people, come here: over plain HTTP 403 instead of a redirect.'),
+  allowEncodedSlashes: z.boolean().prefault(false).describe('Let %2F and %5C through in the path.'),
+  timeout: duration('5 minutes', 'The whole exchange; WebSockets and event streams excepted.'),
+})
+
+const messages = z.strictObject({
+  fields: z
+    .array(z.string())
+    .prefault([])
+    .describe('Where text stands in JSON bodies and messages: `$.text`, `$.parts[*].body`, `$..caption`.'),
+  events: z
+    .record(z.string(), z.array(z.string()))
+    .prefault({})
+    .describe(
+      'For socket.io: event name to the paths of its text, over the list of arguments: `{ "message": ["$[0].text"] }`. Other events are refused unless `otherEvents` is `pass`.',
+    ),
+  otherEvents: z
+    .enum(['refuse', 'inspect', 'pass'])
+    .prefault('inspect')
+    .describe(
+      'socket.io events that `events` does not name: refuse them, clean every string in them, or let them pass as they are.',
+    ),
+  html: z
+    .enum(['strip', 'escape'])
+    .prefault('strip')
+    .describe('`strip`: no element survives, the words do. `escape`: the code arrives as plain text.'),
+  output: z
+    .enum(['html', 'text'])
+    .prefault('html')
+    .describe(
+      'Form of the cleaned text: `html` is escaped and safe in innerHTML; `text` is plain, for clients that never use innerHTML.',
+    ),
+  maxSize: size('16 KB', 'One message.'),
+  onViolation: z
+    .enum(['refuse', 'close'])
+    .prefault('refuse')
+    .describe('A WebSocket message that breaks a rule: refuse it alone, or close the socket.'),
+})
+
+const limit = z.strictObject({
+  by: z.enum(['address']).prefault('address').describe('What is counted: the client address, IPv6 by prefix.'),
+  rate: rate('How many requests in which time.'),
+  burst: count(0, 'Requests over the rate that a client may save up and spend at once.', 0),
+  block: duration('0 s', 'How long a client stays refused after it went over; 0: until the window ends.'),
+  onOutage: z
+    .enum(['local', 'allow', 'deny'])
+    .optional()
+    .describe('When Redis is down; default: what `store.onOutage` says.'),
+})
+
+const store = z
+  .strictObject({
+    redis: z
+      .strictObject({
+        url: z
+          .union([
+            z
+              .string()
+              .regex(
+                /^rediss?:\/\/[^\s@]+$/,
+                'is not a Redis URL without a password; write for example "redis://127.0.0.1:6379", and a URL with a password as { "env": "REDIS_URL" }',
+              ),
+            secret,
+          ])
+          .describe('redis:// or rediss:// URL, or a reference to it.'),
+        prefix: z
+          .string()
+          .regex(/^[A-Za-z0-9:_-]{1,32}$/, 'is not a key prefix')
+          .prefault('portcullis')
+          .describe('Start of every key.'),
+        timeout: duration('50 ms', 'A command that takes longer counts as an outage.'),
+      })
+      .optional()
+      .describe('Where limits are shared; without it they are in memory, per process.'),
+    onOutage: z
+      .enum(['local', 'allow', 'deny'])
+      .prefault('local')
+      .describe('When Redis is down: count in this process, let everything through, or refuse.'),
+    ipv6Prefix: z.int().min(32).max(128).prefault(64).describe('Bits of an IPv6 address that count as one client.'),
+  })
+  .prefault({})
+
+const log = z
+  .strictObject({
+    access: file.prefault('-').describe('Access log, JSON lines; `-` is standard output, `off` is none.'),
+    audit: file.prefault('-').describe('Audit log, JSON lines; `-` is standard output.'),
+    level: z
+      .enum(['debug', 'info', 'warn', 'error'])
+      .prefault('info')
+      .describe("Least level of the gateway's own log, on standard error."),
+  })
+  .prefault({})
+
+const drain = z
+  .strictObject({
+    timeout: duration('30 seconds', 'How long running requests and WebSockets have at a stop.'),
+    webSocketWindow: duration(
+      '10 seconds',
+      'Over which WebSockets are closed, spread evenly, so that clients do not all return at once.',
+    ),
+  })
+  .prefault({})
+
+/** A record whose key `reserved` has a shape of its own. */
+export const configuration = z.strictObject({
+  $schema: z.string().optional().describe('For editors.'),
+  reviewed: z.iso
+    .date('is not a date; write it as "2026-11-01"')
+    .optional()
+    .describe('When the rules were last reviewed (PCI DSS 1: every six months).'),
+  listeners: z
+    .object({
+      transcripts: transcriptsListener.optional().describe('Chat transcripts, apart and behind a password.'),
+      admin: adminListener.prefault({ address: '127.0.0.1:9900' }).describe('Health, readiness, metrics.'),
+    })
+    .catchall(publicListener)
+    .describe(
+      'Sockets that the gateway listens on. `transcripts` and `admin` are of their own kind, any other name is a public HTTPS listener.',
+    ),
+  services: z.record(name, service).describe('Internal services by name.'),
+  routes: z
+    .array(route)
+    .describe('What may be reached. What no route names does not exist: 404. The most specific route wins.'),
+  messages: z.record(name, messages).prefault({}).describe('Sets of message rules by name.'),
+  limits: z
+    .object({ store: store.describe('Where the counts live.') })
+    .catchall(limit)
+    .prefault({})
+    .describe('Limits by name; `store` says where the counts live.'),
+  log: log.describe('Logs.'),
+  drain: drain.describe('How the gateway stops.'),
+})
+
+export type Configuration = z.output<typeof configuration>
+export type PublicListenerConfig = z.output<typeof publicListener>
+export type TranscriptsListenerConfig = z.output<typeof transcriptsListener>
+export type TlsConfig = z.output<typeof tls>
+export type ServiceConfig = z.output<typeof service>
+export type RouteConfig = z.output<typeof route>
+export type MessagesConfig = z.output<typeof messages>
+export type LimitConfig = z.output<typeof limit>
+export type StoreConfig = z.output<typeof store>
+export type HeadersConfig = z.output<typeof headers>
+export type SecretReference = z.output<typeof secret>
+export type SignInConfig = NonNullable<TranscriptsListenerConfig['signIn']>

@@ -1,0 +1,255 @@
+/**
+ * The places where the parts of the gateway meet. Features (upstream, limits, messages, access, responders, observe) know
+ * these shapes and never one another.
+ */
+import type { Duplex } from 'node:stream'
+import type { Failure, FailureCode } from '../errors.ts'
+import type { HeaderList } from '../http/headers.ts'
+import type { Exchange } from './exchange.ts'
+
+/** The stage is done with the exchange and the next one may run. */
+export const GO = 0
+/** The exchange is answered (or taken over): no further stage runs. */
+export const DONE = 1
+/** The stage will call `x.resume()` (go on) or answer later. */
+export const WAIT = 2
+export type Step = typeof GO | typeof DONE | typeof WAIT
+
+/** One plain function of the pipeline. It never throws for untrusted input: it calls `x.refuse()` and returns DONE. */
+export type Stage = (x: Exchange) => Step
+
+/** Answers an exchange from within the gateway, by `x.respond()` or `x.respondHead()`. It may answer later. */
+export type Responder = (x: Exchange) => void
+
+/** What a protocol engine (HTTP/1.1 or HTTP/2) does for an exchange. Only the exchange calls it. */
+export interface ClientHalf {
+  /** 1xx other than 101 (RFC 9110, 15.2). Dropped where the protocol version does not allow it. */
+  sendInformational(status: number, headers: HeaderList): void
+  /** Head, and the whole body when `body` is not null: then the answer is complete and sendEnd is not called. */
+  sendHead(status: number, headers: HeaderList, body: Buffer | null): void
+  /** False when the client reads slowly: wait for `x.onClientDrain`. */
+  sendData(chunk: Buffer): boolean
+  sendEnd(trailers: HeaderList | null): void
+  /** Ends the answer in a way that the client cannot take for a complete one. */
+  abort(why: Failure): void
+  /** Answers the WebSocket handshake (101, or 200 over HTTP/2) and hands over the byte stream. */
+  openTunnel(headers: HeaderList): Duplex
+  /** Body data flows only between resumeBody and pauseBody; it starts paused. */
+  resumeBody(): void
+  pauseBody(): void
+}
+
+/** What the running upstream request, or a slow responder, does for an exchange. */
+export interface UpstreamHalf {
+  /** The client has read what was sent: send more. */
+  onClientDrain(): void
+  /** The client left or the gateway gave up: release everything, say nothing more. */
+  onExchangeAbort(why: Failure): void
+}
+
+/** Takes the request body. Data comes only after `x.readBody(sink)`; back-pressure by `x.client.pauseBody()`. */
+export interface BodySink {
+  onBodyData(chunk: Buffer): void
+  onBodyEnd(): void
+}
+
+/** Changes that every answer of a route gets, in one pass. Built once, at load. */
+export interface HeaderEdits {
+  /** Lower-case names that never leave (the OWASP removal list, hop-by-hop, and what `set` replaces). */
+  readonly drop: ReadonlySet<string>
+  /** Appended to every answer: [name, value, ...]. */
+  readonly set: HeaderList
+  /** Names that the gateway sets only where the upstream did not: [name, value, ...]. */
+  readonly fallback: HeaderList
+}
+
+export interface RouteTimeouts {
+  /** Milliseconds. From the request being sent to the head of the answer. */
+  readonly firstByteMs: number
+  /** Milliseconds between two reads of the answer's body. */
+  readonly betweenBytesMs: number
+  /** Milliseconds for the whole exchange, upgraded ones excepted; 0 is no bound. */
+  readonly totalMs: number
+}
+
+/** A route as the data path sees it: everything decidable at load is decided. */
+export interface Route {
+  readonly name: string
+  readonly index: number
+  readonly path: string
+  /** Allowed methods, upper case; HEAD is among them where GET is. */
+  readonly methods: ReadonlySet<string>
+  /** The value of Allow for 405. */
+  readonly allow: string
+  readonly stages: readonly Stage[]
+  readonly edits: HeaderEdits
+  /** Bytes. */
+  readonly maxBodyBytes: number
+  /** Lower-case media types without parameters; null accepts any. */
+  readonly accepts: ReadonlySet<string> | null
+  readonly allowEncodedSlashes: boolean
+  readonly webSocket: boolean
+  /** Exact origins (`https://host[:port]`) that may open a WebSocket or send unsafe cross-origin requests; null: same origin only. */
+  readonly origins: ReadonlySet<string> | null
+  readonly timeouts: RouteTimeouts
+  /** True where a person does not browse: the redirect listener answers 403 instead of 308. */
+  readonly isApi: boolean
+  /** Name of the service for logs and metrics; '-' for a responder. */
+  readonly serviceName: string
+}
+
+export type RouteMatch =
+  | { readonly kind: 'found'; readonly route: Route }
+  | { readonly kind: 'wrong-method'; readonly route: Route }
+  | null
+
+/** Bytes that pass through an upgraded connection. Built per tunnel by the messages feature, driven by the tunnel. */
+export interface TunnelFilter {
+  /** Bytes from the client. */
+  onClientData(chunk: Buffer): void
+  /** Bytes from the upstream. */
+  onUpstreamData(chunk: Buffer): void
+  /** Gracefully ends both sides with a close frame (RFC 6455, 7.4) at the next frame boundary. */
+  close(code: number, reason: string): void
+  /** The tunnel ended: release what is held. */
+  onEnd(): void
+}
+
+/** What a filter may do to its tunnel. */
+export interface TunnelSides {
+  toClient(chunk: Buffer): void
+  toUpstream(chunk: Buffer): void
+  /** Stops and restarts reading from the client, while a decision waits. */
+  pauseClient(): void
+  resumeClient(): void
+  /** No more bytes either way once what was written is flushed. */
+  end(): void
+}
+
+export type TunnelFilterFactory = (x: Exchange, sides: TunnelSides) => TunnelFilter
+
+/** One shared count per key: requests of a client, failures of an account. Lives in Redis or in memory. */
+export interface Counter {
+  /** Adds `points` (default 1) and tells the state after it. Never rejects: an outage is answered by the counter's policy. */
+  add(key: string, points?: number): Promise<CounterState>
+  /** The state without adding; null where the key has none. */
+  get(key: string): Promise<CounterState | null>
+  /** Blocks the key for so many milliseconds. */
+  block(key: string, durationMs: number): Promise<void>
+  /** Forgets the key. */
+  clear(key: string): Promise<void>
+}
+
+export interface CounterState {
+  /** Points used in the window. */
+  readonly used: number
+  /** Points left in the window, never negative. */
+  readonly remaining: number
+  /** Milliseconds until the window, or the block, ends. */
+  readonly resetMs: number
+  readonly allowed: boolean
+  /** True when the store was down and the outage policy spoke. */
+  readonly degraded: boolean
+}
+
+export type OutagePolicy = 'local' | 'allow' | 'deny'
+
+export interface CounterOptions {
+  /** Part of the key in the store: letters, digits, dash. */
+  readonly name: string
+  readonly points: number
+  readonly windowMs: number
+  /** How long a key stays blocked after it went over; 0: until its window ends. */
+  readonly blockMs: number
+  readonly onOutage: OutagePolicy
+}
+
+/** Makes counters that all gateway processes share. */
+export interface CounterStore {
+  counter(options: CounterOptions): Counter
+  /** True while the store answers (always, where it is memory). */
+  readonly isUp: boolean
+  close(): Promise<void>
+}
+
+/** One line of the audit log: who, what, from where, outcome. Times are added by the log, in UTC. */
+export interface AuditEvent {
+  /** OWASP logging vocabulary where it has a word: authn_login_success, authn_login_fail, authn_login_lock, authz_fail, sensitive_read, sys_reload, ... */
+  readonly event: string
+  readonly outcome: 'success' | 'failure'
+  readonly user: string
+  readonly address: string
+  readonly requestId: string
+  /** What was touched, already free of secrets. */
+  readonly object: string
+  readonly reason?: string
+}
+
+export interface AuditLog {
+  record(event: AuditEvent): void
+}
+
+/** Counts by a small, fixed set of labels. Names end in _total (counters) as Prometheus asks. */
+export interface Metrics {
+  count(name: MetricName, label: string): void
+}
+
+export type MetricName =
+  | 'refused_requests_total'
+  | 'limit_decisions_total'
+  | 'limit_store_total'
+  | 'message_outcomes_total'
+  | 'sign_in_total'
+  | 'reload_total'
+  | 'upstream_failures_total'
+
+/** What a refusal without an exchange needs (bytes that never became one): built once, at load. */
+export interface CannedAnswer {
+  readonly code: FailureCode
+  /** The whole HTTP/1.1 answer, `Connection: close` included. */
+  readonly bytes: Buffer
+}
+
+/** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */
+export interface ListenerPlan {
+  readonly name: string
+  /** Host names (lower case, no port) that are served; a leading `*.` matches one or more labels. Null: any (admin, loopback). */
+  readonly hosts: ReadonlySet<string> | null
+  readonly match: (host: string, path: string, method: string) => RouteMatch
+  readonly isTrustedProxy: (address: string) => boolean
+  readonly isAllowedAddress: (address: string) => boolean
+  /** Edits for answers given before a route is known. */
+  readonly edits: HeaderEdits
+  readonly limits: HttpLimits
+  /** Called once for every exchange that ends. */
+  readonly onFinish: (x: Exchange) => void
+  readonly canned: (code: FailureCode) => Buffer
+  /** Called for bytes that never became an exchange. */
+  readonly onRefusedBytes: (code: FailureCode, address: string) => void
+  /** Runs the pipeline for a new exchange. */
+  readonly run: (x: Exchange) => void
+}
+
+export interface HttpLimits {
+  /** Bytes of the request line and header fields together. */
+  readonly maxHeaderBytes: number
+  readonly maxHeaders: number
+  /** Bytes of the request target. */
+  readonly maxTargetBytes: number
+  /** Milliseconds from the first byte of a request to the end of its head. */
+  readonly headersMs: number
+  /** Milliseconds a connection may idle between requests. */
+  readonly idleMs: number
+  /** Milliseconds after which a body slower than the minimum rate is refused. */
+  readonly bodyGraceMs: number
+  /** Bytes per second that a body must arrive with, after the grace. */
+  readonly bodyMinRate: number
+  /** Milliseconds without progress before an answer that the client does not read is cut. */
+  readonly sendMs: number
+  readonly maxRequestsPerConnection: number
+  readonly maxConnectionAgeMs: number
+  /** HTTP/2: SETTINGS_MAX_CONCURRENT_STREAMS. */
+  readonly maxStreams: number
+  /** WebSocket: milliseconds without a frame in either direction. */
+  readonly tunnelIdleMs: number
+}

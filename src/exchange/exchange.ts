@@ -1,0 +1,343 @@
+/**
+ * One request and its answer, whatever the protocol. It owns the one door out (`respond`, `respondHead`) and the one end
+ * (`finish`, exactly once). It knows no socket, no upstream and no configuration file.
+ */
+import type { Duplex } from 'node:stream'
+import { Failure, type FailureCode } from '../errors.ts'
+import { getHeader, type HeaderList } from '../http/headers.ts'
+import {
+  type BodySink,
+  type ClientHalf,
+  DONE,
+  GO,
+  type ListenerPlan,
+  type Responder,
+  type Route,
+  type Stage,
+  type TunnelFilterFactory,
+  type UpstreamHalf,
+} from './contracts.ts'
+import { applyEdits } from './edits.ts'
+
+export type Protocol = 'http/1.0' | 'http/1.1' | 'h2'
+
+/** What a client half knows when it makes an exchange. */
+export interface RequestHead {
+  readonly protocol: Protocol
+  readonly method: string
+  /** As it came: origin form, absolute form, or `*`. */
+  readonly target: string
+  /** The Host field or :authority; null where missing. */
+  readonly authority: string | null
+  readonly headers: HeaderList
+  /** Bytes; -1 where the length is not known beforehand, 0 where there is no body. */
+  readonly bodyLength: number
+  /** RFC 8441: the value of :protocol; null otherwise. */
+  readonly connectProtocol: string | null
+}
+
+/** What an exchange needs to know of the connection it came by. */
+export interface Peer {
+  /** The address at the other end of the socket, IPv4-mapped ones as IPv4. */
+  readonly address: string
+  readonly secure: boolean
+  /** SNI that the client asked for; '' where none. */
+  readonly serverName: string
+  readonly localPort: number
+  /** Closes the connection after the running answer. */
+  closeAfterAnswer(): void
+}
+
+const NO_STAGES: readonly Stage[] = []
+
+export class Exchange {
+  readonly head: RequestHead
+  readonly client: ClientHalf
+  readonly peer: Peer
+  readonly listener: ListenerPlan
+  readonly startedAt: number = performance.now()
+
+  // set by vet
+  id = ''
+  method: string
+  headers: HeaderList
+  /** Host without port, lower case. */
+  host = ''
+  /** Host as the client wrote it, lower case, with its port where it gave one: what the upstream is told. */
+  authority = ''
+  /** The normalised path: what is routed is what is sent. */
+  path = ''
+  /** With its `?`, or ''. */
+  query = ''
+  clientAddress: string
+  /** The client address, or its IPv6 prefix: what limits count. */
+  clientKey = ''
+  /** True when the exchange opens a WebSocket by a complete, valid handshake (RFC 6455, 4.2.1; RFC 8441). */
+  isWebSocket = false
+  /** True when a trusted proxy sent the request. */
+  isFromTrustedProxy = false
+  traceparent = ''
+
+  // set by route and the stages after it
+  route: Route | null = null
+  user = ''
+  responder: Responder | null = null
+  /** The whole body, where a stage collected (and maybe changed) it; what is forwarded then. */
+  bodyBytes: Buffer | null = null
+  tunnelFilter: TunnelFilterFactory | null = null
+  /** Fields that stages add to whatever answer is given: rate limit fields, request id. */
+  readonly answerHeaders: HeaderList = []
+
+  // the running of it
+  upstream: UpstreamHalf | null = null
+  endpoint = ''
+  status = 0
+  bytesIn = 0
+  bytesOut = 0
+  headSent = false
+  answerEnded = false
+  bodyEnded: boolean
+  finished = false
+  tunnel: Duplex | null = null
+  failure: Failure | null = null
+  /** Milliseconds from the start to the head of the upstream's answer; -1 where there was none. */
+  upstreamMs = -1
+  /** Called once, at the end, by whoever holds something for the exchange (in-flight slots). */
+  onRelease: (() => void) | null = null
+
+  #stages: readonly Stage[] = NO_STAGES
+  #next = 0
+  #running = false
+  #sink: BodySink | null = null
+  #onCollected: ((body: Buffer) => void) | null = null
+  #collected: Buffer[] = []
+  #collectLimit = 0
+
+  constructor(head: RequestHead, client: ClientHalf, peer: Peer, listener: ListenerPlan) {
+    this.head = head
+    this.client = client
+    this.peer = peer
+    this.listener = listener
+    this.method = head.method
+    this.headers = head.headers
+    this.clientAddress = peer.address
+    this.bodyEnded = head.bodyLength === 0
+  }
+
+  // --- stages ---
+
+  /** Runs a list of stages until one answers or waits. The list of the route follows that of the listener. */
+  runStages(stages: readonly Stage[]): void {
+    this.#stages = stages
+    this.#next = 0
+    this.resume()
+  }
+
+  /** Goes on after WAIT. Nothing happens where the exchange has ended meanwhile. */
+  resume(): void {
+    // A stage that resumes before it returned WAIT is picked up by the loop that runs it.
+    if (this.#running) return
+    this.#running = true
+    while (this.#next < this.#stages.length && !this.finished) {
+      const stage = this.#stages[this.#next++]!
+      const step = stage(this)
+      if (step === GO) continue
+      if (step === DONE) this.#next = this.#stages.length
+      break
+    }
+    this.#running = false
+  }
+
+  // --- request body ---
+
+  /** Hands the body to a sink. A body that is collected already comes at once. */
+  readBody(sink: BodySink): void {
+    this.#sink = sink
+    if (this.bodyEnded) sink.onBodyEnd()
+    else this.client.resumeBody()
+  }
+
+  /**
+   * Collects the whole body, at most `maxBytes`, into `bodyBytes` and calls back once. Over the cap the exchange is
+   * refused with 413 and the callback never comes.
+   */
+  collectBody(maxBytes: number, onCollected: (body: Buffer) => void): void {
+    if (this.bodyBytes !== null) return onCollected(this.bodyBytes)
+    if (this.head.bodyLength > maxBytes) return this.refuse('body-too-large')
+    if (this.bodyEnded) {
+      this.bodyBytes = Buffer.alloc(0)
+      return onCollected(this.bodyBytes)
+    }
+    this.#collectLimit = maxBytes
+    this.#onCollected = onCollected
+    this.client.resumeBody()
+  }
+
+  /** The client half calls it for every piece of the body. */
+  onBodyData(chunk: Buffer): void {
+    this.bytesIn += chunk.length
+    if (this.finished || this.answerEnded) return
+    const route = this.route
+    if (route !== null && this.bytesIn > route.maxBodyBytes) return this.refuse('body-too-large')
+    if (this.#sink !== null) return this.#sink.onBodyData(chunk)
+    if (this.#onCollected === null) return
+    if (this.bytesIn > this.#collectLimit) return this.refuse('body-too-large')
+    this.#collected.push(chunk)
+  }
+
+  /** The client half calls it when the whole body has come. */
+  onBodyEnd(): void {
+    if (this.bodyEnded) return
+    this.bodyEnded = true
+    if (this.finished) return
+    if (this.#sink !== null) return this.#sink.onBodyEnd()
+    const onCollected = this.#onCollected
+    if (onCollected === null) return
+    this.#onCollected = null
+    this.bodyBytes = this.#collected.length === 1 ? this.#collected[0]! : Buffer.concat(this.#collected)
+    this.#collected = []
+    onCollected(this.bodyBytes)
+  }
+
+  // --- the one door out ---
+
+  /** A whole answer. Security headers, request id and edits of the route are added here. */
+  respond(status: number, headers: HeaderList, body: Buffer | null): void {
+    if (this.headSent || this.finished) return
+    const whole = body ?? EMPTY
+    const list = this.#edited(status, headers)
+    if (status >= 200 && status !== 204 && status !== 304) list.push('content-length', String(whole.length))
+    this.headSent = true
+    this.status = status
+    this.answerEnded = true
+    const sent = this.method === 'HEAD' ? EMPTY : whole
+    this.bytesOut = sent.length
+    this.client.sendHead(status, list, sent)
+    this.finish()
+  }
+
+  /** The head of an answer whose body follows by `sendData` and `sendEnd`. `headers` say the length, where it is known. */
+  respondHead(status: number, headers: HeaderList): void {
+    if (this.headSent || this.finished) return
+    this.headSent = true
+    this.status = status
+    this.client.sendHead(status, this.#edited(status, headers), null)
+  }
+
+  /** False: wait for `upstream.onClientDrain`. */
+  sendData(chunk: Buffer): boolean {
+    if (this.finished || this.answerEnded) return true
+    if (this.method === 'HEAD') return true
+    this.bytesOut += chunk.length
+    return this.client.sendData(chunk)
+  }
+
+  sendEnd(trailers: HeaderList | null): void {
+    if (this.finished || this.answerEnded) return
+    this.answerEnded = true
+    this.client.sendEnd(trailers)
+    this.finish()
+  }
+
+  /** Early hints and other 1xx answers from the upstream (RFC 9110, 15.2). */
+  sendInformational(status: number, headers: HeaderList): void {
+    if (!this.headSent && !this.finished) this.client.sendInformational(status, headers)
+  }
+
+  /** Accepts the WebSocket and takes the byte stream; the exchange stays open until `endTunnel`. */
+  acceptTunnel(headers: HeaderList): Duplex {
+    this.headSent = true
+    this.answerEnded = true
+    this.status = this.head.connectProtocol === null ? 101 : 200
+    const tunnel = this.client.openTunnel(this.#edited(this.status, headers))
+    this.tunnel = tunnel
+    return tunnel
+  }
+
+  endTunnel(): void {
+    this.finish()
+  }
+
+  /** Answers with the failure's page, or aborts where an answer has begun. */
+  refuse(code: FailureCode, detail = ''): void {
+    this.fail(new Failure(code, detail))
+  }
+
+  fail(failure: Failure): void {
+    if (this.finished) return
+    this.failure ??= failure
+    const upstream = this.upstream
+    this.upstream = null
+    if (this.headSent) {
+      this.client.abort(failure)
+      upstream?.onExchangeAbort(failure)
+      this.finish()
+      return
+    }
+    upstream?.onExchangeAbort(failure)
+    const { type, body } = problem(this, failure)
+    this.respond(
+      failure.status,
+      ['content-type', type, 'cache-control', 'no-store', ...this.#refusalHeaders(failure)],
+      body,
+    )
+  }
+
+  #refusalHeaders(failure: Failure): HeaderList {
+    if (failure.code === 'wrong-method' && this.route !== null) return ['allow', this.route.allow]
+    if (failure.status === 503) return ['retry-after', '1']
+    return []
+  }
+
+  #edited(status: number, headers: HeaderList): HeaderList {
+    const list = applyEdits(status, headers, this.route?.edits ?? this.listener.edits)
+    for (let i = 0; i < this.answerHeaders.length; i++) list.push(this.answerHeaders[i]!)
+    if (this.id !== '') list.push('x-request-id', this.id)
+    return list
+  }
+
+  // --- the end ---
+
+  /** The client half calls it when the connection or the stream is gone. */
+  onClientGone(why: Failure): void {
+    if (this.finished) return
+    this.failure ??= why
+    if (this.status === 0) this.status = why.status
+    const upstream = this.upstream
+    this.upstream = null
+    upstream?.onExchangeAbort(why)
+    this.finish()
+  }
+
+  /** Once, always. */
+  finish(): void {
+    if (this.finished) return
+    this.finished = true
+    this.#sink = null
+    this.#onCollected = null
+    this.#collected = []
+    const release = this.onRelease
+    this.onRelease = null
+    if (release !== null) release()
+    this.listener.onFinish(this)
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** RFC 9457 for programs, a small page for people: by Accept, JSON where both are welcome. */
+function problem(x: Exchange, failure: Failure): { type: string; body: Buffer } {
+  const accept = getHeader(x.headers, 'accept')
+  if (accept?.includes('text/html')) {
+    const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${failure.status} ${failure.message}</title><meta name="viewport" content="width=device-width"><h1>${failure.message}</h1><p>Status ${failure.status}. If you ask for help, give this number: <code>${x.id}</code></p></html>\n`
+    return { type: 'text/html; charset=utf-8', body: Buffer.from(page) }
+  }
+  const json = {
+    type: 'about:blank',
+    title: failure.message,
+    status: failure.status,
+    code: failure.code,
+    requestId: x.id,
+  }
+  return { type: 'application/problem+json', body: Buffer.from(`${JSON.stringify(json)}\n`) }
+}

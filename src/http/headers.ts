@@ -1,0 +1,51 @@
+/** Header fields as a flat list, and the facts about names that every HTTP version shares. Knows no gateway. */
+
+/** [name, value, name, value, ...]: lower-case names, order and duplicates kept. */
+export type HeaderList = string[]
+
+/** First value of a field; null where there is none. `name` must be lower case. */
+export function getHeader(headers: HeaderList, name: string): string | null {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]!
+  return null
+}
+
+/** How often a field stands in the list. */
+export function countHeader(headers: HeaderList, name: string): number {
+  let found = 0
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) found++
+  return found
+}
+
+/** All values of a list-based field joined as RFC 9110, 5.3 allows; null where there is none. */
+export function joinHeader(headers: HeaderList, name: string): string | null {
+  let joined: string | null = null
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === name) joined = joined === null ? headers[i + 1]! : `${joined}, ${headers[i + 1]!}`
+  }
+  return joined
+}
+
+/** True when a comma-separated list holds the token, in any case (RFC 9110, 5.6.1). */
+export function hasToken(list: string | null, token: string): boolean {
+  if (list === null) return false
+  if (list.length === token.length) return list.toLowerCase() === token
+  for (const each of list.split(',')) if (each.trim().toLowerCase() === token) return true
+  return false
+}
+
+/** Hop-by-hop fields of RFC 9110, 7.6.1, and the ones that older software treats so. */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+])
+
+/** token of RFC 9110, 5.6.2. */
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
