@@ -5,20 +5,31 @@
  */
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isCidr, parseAddress, type SocketAddress } from './addresses.ts'
+import { parseFieldPath } from './field-path.ts'
 import { DURATION_PATTERN, parseDuration, parseRate, parseSize, RATE_PATTERN, SIZE_PATTERN } from './units.ts'
 
-const duration = (fallback: string, about: string) =>
+/** Node's timers run at once where they are asked for more. */
+const LONGEST_MS = 2_147_483_647
+
+const duration = (fallback: string, about: string, leastMs = 1) =>
   z
     .string()
     .regex(DURATION_PATTERN, 'is not a duration; write for example "30 seconds", "500 ms" or "5 minutes"')
+    .refine((text) => !(parseDuration(text) > LONGEST_MS), 'is too long; a timer runs for 24 days at most')
+    .refine((text) => !(parseDuration(text) < leastMs), 'is too short; it must be at least 1 ms')
+    .meta({ title: 'duration' })
     .transform(parseDuration)
     .prefault(fallback)
     .describe(about)
 
-const size = (fallback: string, about: string) =>
+const size = (fallback: string, about: string, least = '1 B', most = '1024 GB') =>
   z
     .string()
     .regex(SIZE_PATTERN, 'is not a size; write for example "64 KB" or "1 MB"')
+    .refine((text) => !(parseSize(text) < parseSize(least)), `is too small; it must be at least ${least}`)
+    .refine((text) => !(parseSize(text) > parseSize(most)), `is too large; it must be at most ${most}`)
+    .meta({ title: 'size' })
     .transform(parseSize)
     .prefault(fallback)
     .describe(about)
@@ -27,28 +38,25 @@ const rate = (about: string) =>
   z
     .string()
     .regex(RATE_PATTERN, 'is not a rate; write for example "120 per minute" or "5 per 10 seconds"')
+    .refine((text) => parseRate(text)?.points !== 0, 'must let at least 1 request through, for example "1 per minute"')
+    .refine((text) => {
+      const windowMs = parseRate(text)?.windowMs
+      return windowMs === undefined || (windowMs > 0 && windowMs <= LONGEST_MS)
+    }, 'must count over 1 second at least and 24 days at most')
+    .meta({ title: 'rate' })
     .transform((text) => parseRate(text)!)
-    .refine((value) => value.points > 0, 'must let at least 1 request through; write for example "1 per minute"')
     .describe(about)
 
 const count = (fallback: number, about: string, least = 1, most = 10_000_000) =>
   z.int().min(least).max(most).prefault(fallback).describe(about)
 
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
-const name = z.string().regex(NAME, 'is not a name; use letters, digits, "-" and "_", starting with a letter')
+const name = z
+  .string()
+  .regex(NAME, 'is not a name; use letters, digits, "-" and "_", starting with a letter')
+  .meta({ title: 'name' })
 
-export interface SocketAddress {
-  readonly host: string
-  readonly port: number
-}
-
-function parseAddress(text: string): SocketAddress | null {
-  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+|localhost)):(\d{1,5})$/.exec(text)
-  if (found === null) return null
-  const host = found[1] ?? (found[2] === 'localhost' ? '127.0.0.1' : found[2]!)
-  const port = Number(found[3])
-  return isIP(host) === 0 || port > 65535 ? null : { host, port }
-}
+export type { SocketAddress }
 
 const address = z
   .string()
@@ -56,19 +64,15 @@ const address = z
     (text) => parseAddress(text) !== null,
     'is not an address with a port; write for example "0.0.0.0:8443" or "[::1]:9900"',
   )
+  .meta({ title: 'address and port' })
   .transform((text) => parseAddress(text)!)
-
-function isCidr(text: string): boolean {
-  const [host = '', bits, more] = text.split('/')
-  const family = isIP(host)
-  if (family === 0 || more !== undefined) return false
-  if (bits === undefined) return true
-  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
-}
 
 const cidrs = z
   .array(
-    z.string().refine(isCidr, 'is not an address or a CIDR block; write for example "10.0.0.0/8" or "2001:db8::/32"'),
+    z
+      .string()
+      .refine(isCidr, 'is not an address or a CIDR block; write for example "10.0.0.0/8" or "2001:db8::/32"')
+      .meta({ title: 'address or CIDR block' }),
   )
   .prefault([])
 
@@ -79,6 +83,7 @@ const host = z
     (text) => HOST.test(text) || isIP(text.replace(/^\[|\]$/g, '')) !== 0,
     'is not a host name; write it in lower case and without a port, for example "chat.example.com" or "*.example.com"',
   )
+  .meta({ title: 'host name' })
 
 const ORIGIN = /^https?:\/\/[a-z0-9.[\]:-]+$/
 const origins = z.array(
@@ -87,25 +92,33 @@ const origins = z.array(
     .refine(
       (text) => ORIGIN.test(text) && URL.canParse(text) && new URL(text).origin === text,
       'is not an origin; write scheme, host and port only, for example "https://www.example.com"',
-    ),
+    )
+    .meta({ title: 'origin' }),
 )
+
+const file = z
+  .string()
+  .regex(/^[^\x00-\x1f]+$/, 'is not a path; write one relative to the folder the gateway runs in, or an absolute one')
+  .max(1024)
+  .meta({ title: 'file' })
 
 /** A value that is never written in the file itself. */
 const secret = z
   .union(
     [
       z.strictObject({
-        file: z.string().min(1).describe('File that holds the secret; a last line break is left out.'),
+        file: file.describe('File that holds the secret; a last line break is left out.'),
       }),
       z.strictObject({
-        env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of an environment variable'),
+        env: z
+          .string()
+          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of an environment variable')
+          .describe('Environment variable that holds the secret.'),
       }),
     ],
     { error: 'is a secret and is never written here; write { "file": "path" } or { "env": "NAME" }' },
   )
-  .describe('A secret: `{ "file": "path" }` or `{ "env": "NAME" }`.')
-
-const file = z.string().min(1, 'is empty; write a path, relative to the folder the gateway runs in')
+  .meta({ title: 'secret', description: 'A secret: `{ "file": "path" }` or `{ "env": "NAME" }`.' })
 
 const tls = z
   .strictObject({
@@ -146,8 +159,8 @@ const timeouts = z
     handshake: duration('10 seconds', 'From the connection to the end of the TLS handshake.'),
     headers: duration('10 seconds', 'From the first byte of a request to the end of its head.'),
     idle: duration('75 seconds', 'A connection without a request.'),
-    bodyGrace: duration('10 seconds', 'Time a request body has before its rate is judged.'),
-    bodyMinRate: size('240 B', 'Bytes per second that a request body must arrive with after the grace.'),
+    bodyGrace: duration('10 seconds', 'Time a request body has before its rate is judged.', 0),
+    bodyMinRate: size('240 B', 'Bytes per second that a request body must arrive with after the grace.', '0 B', '1 MB'),
     send: duration('30 seconds', 'An answer of which the client reads nothing.'),
     webSocketIdle: duration('10 minutes', 'A WebSocket without a frame either way.'),
   })
@@ -156,9 +169,9 @@ const timeouts = z
 
 const http = z
   .strictObject({
-    maxHeaderBytes: size('16 KB', 'Request line and header fields together; over it 431.'),
+    maxHeaderBytes: size('16 KB', 'Request line and header fields together; over it 431.', '1 KB', '256 KB'),
     maxHeaders: count(100, 'Header fields of a request; over it 431.', 1, 1000),
-    maxTarget: size('8 KB', 'Length of the request target; over it 414.'),
+    maxTarget: size('8 KB', 'Length of the request target; over it 414.', '64 B', '64 KB'),
     maxStreams: count(100, 'HTTP/2 requests at once on one connection.', 1, 1000),
   })
   .prefault({})
@@ -173,7 +186,9 @@ const listenerBase = {
       'Host names served; any other Host is refused with 400. Empty: only on loopback, where every Host is served.',
     ),
   tls: z
-    .union([name, tls])
+    .union([name, tls], {
+      error: 'must be TLS settings { ... } or the name of a listener whose settings this one shares',
+    })
     .prefault({})
     .describe('TLS settings, or the name of a listener whose settings this one shares.'),
   allow: cidrs.describe('Client addresses that may connect; empty is all.'),
@@ -243,18 +258,21 @@ const adminListener = z.strictObject({
   address: address.describe('Loopback address of health, readiness and metrics; plain HTTP.'),
 })
 
-const url = z.string().refine((text) => {
-  if (!URL.canParse(text)) return false
-  const parsed = new URL(text)
-  return (
-    (parsed.protocol === 'http:' || parsed.protocol === 'https:') &&
-    parsed.pathname === '/' &&
-    parsed.search === '' &&
-    parsed.hash === '' &&
-    parsed.username === '' &&
-    !text.endsWith('?')
-  )
-}, 'is not the URL of an endpoint; write scheme, host and port only, for example "http://10.2.0.11:3000"')
+const url = z
+  .string()
+  .refine((text) => {
+    if (!URL.canParse(text)) return false
+    const parsed = new URL(text)
+    return (
+      (parsed.protocol === 'http:' || parsed.protocol === 'https:') &&
+      parsed.pathname === '/' &&
+      parsed.search === '' &&
+      parsed.hash === '' &&
+      parsed.username === '' &&
+      !text.endsWith('?')
+    )
+  }, 'is not the URL of an endpoint; write scheme, host and port only, for example "http://10.2.0.11:3000"')
+  .meta({ title: 'URL' })
 
 const service = z.strictObject({
   endpoints: z
@@ -297,11 +315,13 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const headerName = z
   .string()
   .regex(TOKEN, 'is not a header name')
+  .meta({ title: 'header name' })
   .transform((text) => text.toLowerCase())
 const headerValue = z
   .string()
   .max(4096)
   .regex(/^[\t\x20-\x7e]*$/, 'has characters that a header cannot carry')
+  .meta({ title: 'header value' })
 
 const headers = z
   .union(
@@ -361,10 +381,13 @@ const route = z.strictObject({
   messages: name.optional().describe('Message rules for bodies, WebSocket and socket.io messages of this route.'),
   limits: z.array(name).prefault([]).describe('Names of limits; the strictest wins.'),
   headers,
-  maxBody: size('64 KB', 'Request body; over it 413.'),
+  maxBody: size('64 KB', 'Request body; over it 413.', '0 B'),
   accepts: z
     .array(
-      z.string().regex(/^[a-z0-9.+-]+\/[a-z0-9.+*-]+$/, 'is not a media type; write for example "application/json"'),
+      z
+        .string()
+        .regex(/^[a-z0-9.+-]+\/[a-z0-9.+*-]+$/, 'is not a media type; write for example "application/json"')
+        .meta({ title: 'media type' }),
     )
     .optional()
     .describe('Media types of request bodies; any other is refused with 415. Default: any.'),
@@ -377,19 +400,35 @@ const route = z.strictObject({
     .prefault(false)
     .describe('Programs, not people, come here: over plain HTTP 403 instead of a redirect.'),
   allowEncodedSlashes: z.boolean().prefault(false).describe('Let %2F and %5C through in the path.'),
-  timeout: duration('5 minutes', 'The whole exchange; WebSockets and event streams excepted.'),
+  timeout: duration('5 minutes', 'The whole exchange; WebSockets and event streams excepted; "0 s" is no bound.', 0),
 })
+
+const fieldPath = z
+  .string()
+  .superRefine((text, check) => {
+    const read = parseFieldPath(text)
+    if (typeof read === 'string') check.addIssue({ code: 'custom', message: read })
+  })
+  .meta({ title: 'field path' })
 
 const messages = z.strictObject({
   fields: z
-    .array(z.string())
+    .array(fieldPath)
+    .max(64)
     .prefault([])
     .describe('Where text stands in JSON bodies and messages: `$.text`, `$.parts[*].body`, `$..caption`.'),
   events: z
-    .record(z.string(), z.array(z.string()))
+    .record(
+      z
+        .string()
+        .min(1, 'is not the name of an event')
+        .max(128, 'is too long for the name of an event')
+        .meta({ title: 'event' }),
+      z.array(fieldPath).max(64),
+    )
     .prefault({})
     .describe(
-      'For socket.io: event name to the paths of its text, over the list of arguments: `{ "message": ["$[0].text"] }`. Other events are refused unless `otherEvents` is `pass`.',
+      'For socket.io: event name to the paths of its text, over the list of arguments: `{ "message": ["$[0].text"] }`. What happens to other events, `otherEvents` says.',
     ),
   otherEvents: z
     .enum(['refuse', 'inspect', 'pass'])
@@ -407,7 +446,7 @@ const messages = z.strictObject({
     .describe(
       'Form of the cleaned text: `html` is escaped and safe in innerHTML; `text` is plain, for clients that never use innerHTML.',
     ),
-  maxSize: size('16 KB', 'One message.'),
+  maxSize: size('16 KB', 'One message.', '1 B', '16 MB'),
   onViolation: z
     .enum(['refuse', 'close'])
     .prefault('refuse')
@@ -418,7 +457,7 @@ const limit = z.strictObject({
   by: z.enum(['address']).prefault('address').describe('What is counted: the client address, IPv6 by prefix.'),
   rate: rate('How many requests in which time.'),
   burst: count(0, 'Requests over the rate that a client may save up and spend at once.', 0),
-  block: duration('0 s', 'How long a client stays refused after it went over; 0: until the window ends.'),
+  block: duration('0 s', 'How long a client stays refused after it went over; 0: until the window ends.', 0),
   onOutage: z
     .enum(['local', 'allow', 'deny'])
     .optional()
@@ -436,7 +475,8 @@ const store = z
               .regex(
                 /^rediss?:\/\/[^\s@]+$/,
                 'is not a Redis URL without a password; write for example "redis://127.0.0.1:6379", and a URL with a password as { "env": "REDIS_URL" }',
-              ),
+              )
+              .meta({ title: 'Redis URL' }),
             secret,
           ])
           .describe('redis:// or rediss:// URL, or a reference to it.'),
@@ -470,15 +510,15 @@ const log = z
 
 const drain = z
   .strictObject({
-    timeout: duration('30 seconds', 'How long running requests and WebSockets have at a stop.'),
+    timeout: duration('30 seconds', 'How long running requests and WebSockets have at a stop.', 0),
     webSocketWindow: duration(
       '10 seconds',
       'Over which WebSockets are closed, spread evenly, so that clients do not all return at once.',
+      0,
     ),
   })
   .prefault({})
 
-/** A record whose key `reserved` has a shape of its own. */
 export const configuration = z.strictObject({
   $schema: z.string().optional().describe('For editors.'),
   reviewed: z.iso

@@ -79,7 +79,7 @@ export interface Route {
   readonly path: string
   /** Allowed methods, upper case; HEAD is among them where GET is. */
   readonly methods: ReadonlySet<string>
-  /** The value of Allow for 405. */
+  /** The value of Allow for 405: the methods of all routes with this path. */
   readonly allow: string
   readonly stages: readonly Stage[]
   readonly edits: HeaderEdits
@@ -218,6 +218,10 @@ export interface ListenerPlan {
   readonly match: (host: string, path: string, method: string) => RouteMatch
   readonly isTrustedProxy: (address: string) => boolean
   readonly isAllowedAddress: (address: string) => boolean
+  /** False where the connection was opened for another host (SNI) whose certificate does not cover this one: 421. */
+  readonly isDirected: (serverName: string, host: string) => boolean
+  /** Bits of an IPv6 address that count as one client. */
+  readonly ipv6Prefix: number
   /** Edits for answers given before a route is known. */
   readonly edits: HeaderEdits
   readonly limits: HttpLimits

@@ -100,6 +100,8 @@ export class Exchange {
   finished = false
   tunnel: Duplex | null = null
   failure: Failure | null = null
+  /** When the whole exchange must be over, in `performance.now()` milliseconds; 0 is no bound. */
+  deadline = 0
   /** Milliseconds from the start to the head of the upstream's answer; -1 where there was none. */
   upstreamMs = -1
   /** Called once, at the end, by whoever holds something for the exchange (in-flight slots). */
@@ -131,6 +133,14 @@ export class Exchange {
     this.#stages = stages
     this.#next = 0
     this.resume()
+  }
+
+  /** From within a stage: the stages of the route come next. */
+  followRoute(route: Route): void {
+    this.route = route
+    if (route.timeouts.totalMs > 0) this.deadline = this.startedAt + route.timeouts.totalMs
+    this.#stages = route.stages
+    this.#next = 0
   }
 
   /** Goes on after WAIT. Nothing happens where the exchange has ended meanwhile. */
@@ -284,7 +294,7 @@ export class Exchange {
   }
 
   #refusalHeaders(failure: Failure): HeaderList {
-    if (failure.code === 'wrong-method' && this.route !== null) return ['allow', this.route.allow]
+    if (failure.code === 'wrong-method') return ['allow', this.route?.allow ?? '']
     if (failure.status === 503) return ['retry-after', '1']
     return []
   }
@@ -297,6 +307,11 @@ export class Exchange {
   }
 
   // --- the end ---
+
+  /** The client half calls it about twice a second. */
+  onTick(now: number): void {
+    if (this.deadline !== 0 && now > this.deadline) this.refuse('exchange-timeout')
+  }
 
   /** The client half calls it when the connection or the stream is gone. */
   onClientGone(why: Failure): void {

@@ -1,0 +1,168 @@
+/** The command line: finds the command, runs it, says what failed. What the commands do stands elsewhere. */
+import { readFileSync } from 'node:fs'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { COMMANDS, type CommandName, commandHelpText, helpText, isCommand } from './cli/help.ts'
+import { ConfigurationError } from './errors.ts'
+
+const DONE = 0
+const FAILED = 1
+const USED_WRONGLY = 2
+const DEFAULT_CONFIG = 'config/gateway.json'
+
+const OPTIONS = {
+  start: { config: { type: 'string' } },
+  check: { config: { type: 'string' }, 'without-files': { type: 'boolean' } },
+  schema: {},
+  'hash-password': {},
+  health: { config: { type: 'string' }, url: { type: 'string' } },
+} as const satisfies Record<CommandName, Record<string, { type: 'string' | 'boolean' }>>
+
+type Values = Readonly<Record<string, string | boolean | undefined>>
+type Command = (values: Values) => Promise<number>
+
+const RUN: Record<CommandName, Command> = { start, check, schema, 'hash-password': hashPassword, health }
+
+class UsageError extends Error {}
+
+const say = (text: string): void => void process.stdout.write(text)
+const complain = (text: string): void => void process.stderr.write(`${text}\n`)
+const textOf = (value: string | boolean | undefined): string | null => (typeof value === 'string' ? value : null)
+
+/** Runs one command and sets the exit code; the process ends when nothing is left to do. */
+export async function runCli(words: readonly string[]): Promise<void> {
+  // `portcullis schema | head` ends the pipe early: that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? DONE : FAILED)
+  })
+  try {
+    process.exitCode = await dispatch(words)
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`portcullis: ${error.message}`)
+      process.exitCode = USED_WRONGLY
+      return
+    }
+    complain(failureText(error))
+    // A start that failed half-way may have opened sockets, which would keep the process.
+    process.exit(FAILED)
+  }
+}
+
+function failureText(error: unknown): string {
+  if (error instanceof ConfigurationError) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+async function dispatch(words: readonly string[]): Promise<number> {
+  const [first, ...rest] = words
+  if (first === undefined) {
+    process.stderr.write(helpText())
+    return USED_WRONGLY
+  }
+  if (first === '--help' || first === '-h') return print(helpText())
+  if (first === '--version' || first === '-v') return print(`portcullis ${version()}\n`)
+  if (first === 'help') return print(rest[0] === undefined ? helpText() : commandHelpText(await commandOf(rest[0])))
+  const name = await commandOf(first)
+  if (rest.includes('--help') || rest.includes('-h')) return print(commandHelpText(name))
+  return RUN[name](await readOptions(name, rest))
+}
+
+function print(text: string): number {
+  say(text)
+  return DONE
+}
+
+function version(): string {
+  const file = new URL('../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+async function commandOf(word: string): Promise<CommandName> {
+  if (isCommand(word)) return word
+  const { suggestion } = await import('./config/suggestion.ts')
+  const otherwise = '; "portcullis --help" lists them'
+  const kind = word.startsWith('-') ? 'option' : 'command'
+  const known = kind === 'option' ? ['--help', '--version'] : [...Object.keys(COMMANDS), 'help']
+  throw new UsageError(`no ${kind} ${JSON.stringify(word)}${suggestion(word, known, otherwise)}`)
+}
+
+async function readOptions(name: CommandName, words: readonly string[]): Promise<Values> {
+  const options: NonNullable<ParseArgsConfig['options']> = OPTIONS[name]
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: false, strict: true }).values as Values
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (!code.startsWith('ERR_PARSE_ARGS')) throw error
+    throw new UsageError(`${name}: ${await optionSentence(code, (error as Error).message, name, words)}`)
+  }
+}
+
+async function optionSentence(
+  code: string,
+  message: string,
+  name: CommandName,
+  words: readonly string[],
+): Promise<string> {
+  const known = Object.keys(OPTIONS[name]).map((each) => `--${each}`)
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+    const word =
+      words.map((each) => each.split('=')[0]!).find((each) => each.startsWith('-') && !known.includes(each)) ?? ''
+    const { suggestion } = await import('./config/suggestion.ts')
+    const otherwise = known.length === 0 ? '; this command has none' : `; known are ${known.join(', ')}`
+    return `no option ${JSON.stringify(word)}${suggestion(word, known, otherwise)}`
+  }
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL')
+    return `takes options only; usage: portcullis ${COMMANDS[name].usage}`
+  return message.split('\n')[0]!
+}
+
+async function start(values: Values): Promise<number> {
+  const { main } = await import('./main.ts')
+  await main({ configPath: textOf(values.config) })
+  return DONE
+}
+
+async function check(values: Values): Promise<number> {
+  const { loadConfiguration } = await import('./config/load.ts')
+  const { summaryOf } = await import('./config/summary.ts')
+  const path = textOf(values.config) ?? DEFAULT_CONFIG
+  const loaded = loadConfiguration(path, { env: process.env, checkFiles: values['without-files'] !== true })
+  for (const warning of loaded.warnings) complain(`warning: ${warning}`)
+  return print(`ok: ${summaryOf(loaded.configuration)}\n`)
+}
+
+async function schema(): Promise<number> {
+  const { jsonSchemaText } = await import('./config/schema.ts')
+  return print(jsonSchemaText())
+}
+
+async function hashPassword(): Promise<number> {
+  const { readNewPassword } = await import('./cli/password-prompt.ts')
+  const passwords = await import('./access/passwords.ts')
+  const read = await readNewPassword(process.stdin, process.stderr)
+  const problems =
+    'problem' in read ? [read.problem] : passwords.checkNewPassword(read.password).map((rule) => `the password ${rule}`)
+  for (const problem of problems) complain(`portcullis: ${problem}`)
+  if ('problem' in read || problems.length > 0) return FAILED
+  return print(`${await passwords.hashPassword(read.password)}\n`)
+}
+
+async function health(values: Values): Promise<number> {
+  const { requestHealth } = await import('./cli/health-request.ts')
+  const problem = await requestHealth(await healthUrl(values))
+  if (problem === null) return print('ok\n')
+  complain(`portcullis: ${problem}`)
+  return FAILED
+}
+
+async function healthUrl(values: Values): Promise<URL> {
+  const given = textOf(values.url)
+  if (given === null) {
+    const { readAdminAddress } = await import('./config/admin-address.ts')
+    return new URL(`http://${readAdminAddress(textOf(values.config) ?? DEFAULT_CONFIG)}/health/live`)
+  }
+  if (!URL.canParse(given) || new URL(given).protocol !== 'http:') {
+    throw new UsageError('health: --url is not an http:// URL; write for example http://127.0.0.1:9900/health/live')
+  }
+  return new URL(given)
+}

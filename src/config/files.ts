@@ -1,0 +1,73 @@
+/**
+ * Checks that the files, folders and secrets that the configuration names are there and may be read, so that a mistake
+ * is told at load with its line. What stands in a certificate is not judged here.
+ */
+import { accessSync, constants, statSync } from 'node:fs'
+import type { SettingPath } from './document.ts'
+import { readBounded, reasonOf } from './file-reader.ts'
+import { type Findings, listOf, membersOf, textOf } from './findings.ts'
+import { type Environment, lookUpSecret, problemOfRedisUrl } from './secrets.ts'
+
+const MAX_PEM_BYTES = 1024 ** 2
+const MAX_CA_BYTES = 16 * 1024 ** 2
+
+export function checkFiles(root: unknown, env: Environment, findings: Findings): void {
+  const top = membersOf(root)
+  for (const [name, each] of Object.entries(membersOf(top.listeners))) {
+    if (name === 'admin') continue
+    const path = ['listeners', name, 'tls', 'certificates']
+    for (const [i, one] of listOf(membersOf(membersOf(each).tls).certificates).entries()) {
+      const certificate = membersOf(one)
+      checkFile(certificate.cert, [...path, i, 'cert'], MAX_PEM_BYTES, false, findings)
+      checkFile(certificate.key, [...path, i, 'key'], MAX_PEM_BYTES, true, findings)
+      checkSecret(certificate.passphrase, [...path, i, 'passphrase'], env, findings)
+    }
+  }
+  const transcripts = membersOf(membersOf(top.listeners).transcripts)
+  const here = ['listeners', 'transcripts']
+  checkFile(membersOf(transcripts.signIn).accounts, [...here, 'signIn', 'accounts'], MAX_CA_BYTES, true, findings)
+  checkFolder(membersOf(transcripts.source).folder, [...here, 'source', 'folder'], findings)
+  for (const [name, each] of Object.entries(membersOf(top.services))) {
+    const tls = membersOf(membersOf(each).tls)
+    const path = ['services', name, 'tls']
+    checkFile(tls.ca, [...path, 'ca'], MAX_CA_BYTES, false, findings)
+    checkFile(tls.cert, [...path, 'cert'], MAX_PEM_BYTES, false, findings)
+    checkFile(tls.key, [...path, 'key'], MAX_PEM_BYTES, true, findings)
+  }
+  const url = membersOf(membersOf(membersOf(top.limits).store).redis).url
+  const redisUrl = checkSecret(url, ['limits', 'store', 'redis', 'url'], env, findings)
+  const problem = redisUrl === null ? null : problemOfRedisUrl(redisUrl)
+  if (problem !== null) findings.wrong(['limits', 'store', 'redis', 'url'], problem)
+}
+
+const isPath = (value: unknown): value is string => typeof value === 'string' && /^[^\x00-\x1f]{1,1024}$/.test(value)
+
+function checkFile(value: unknown, path: SettingPath, maxBytes: number, isSecret: boolean, findings: Findings): void {
+  if (!isPath(value)) return
+  const read = readBounded(value, { maxBytes, isSecret })
+  if (typeof read === 'string') findings.wrong(path, `the file ${JSON.stringify(value)} ${read}`)
+  else if (read.length === 0) findings.wrong(path, `the file ${JSON.stringify(value)} is empty`)
+}
+
+function checkFolder(value: unknown, path: SettingPath, findings: Findings): void {
+  if (!isPath(value)) return
+  const folder = JSON.stringify(value)
+  try {
+    if (!statSync(value).isDirectory()) return findings.wrong(path, `${folder} is not a folder`)
+    accessSync(value, constants.R_OK | constants.X_OK)
+  } catch (error) {
+    findings.wrong(path, `the folder ${folder} ${reasonOf(error).replace('no such file', 'no such folder')}`)
+  }
+}
+
+/** The secret where there is one and it can be had. */
+function checkSecret(value: unknown, path: SettingPath, env: Environment, findings: Findings): string | null {
+  const reference = membersOf(value)
+  const keys = Object.keys(reference)
+  const target = textOf(reference.env) ?? textOf(reference.file)
+  if (keys.length !== 1 || !isPath(target)) return null
+  const found = lookUpSecret('env' in reference ? { env: target } : { file: target }, env)
+  if (found.problem === null) return found.value
+  findings.wrong([...path, keys[0]!], found.problem)
+  return null
+}

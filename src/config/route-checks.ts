@@ -1,0 +1,88 @@
+/**
+ * Checks what routes and services mean: no two routes may want the same request, WebSocket needs GET. It reads the tree
+ * as it was written and routes nothing.
+ */
+import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
+
+type Members = ReturnType<typeof membersOf>
+const DEFAULT_METHODS = ['GET', 'POST']
+
+export function checkRoutes(root: unknown, findings: Findings): void {
+  const top = membersOf(root)
+  const named = new Map<string, number>()
+  // One entry per request that a route claims: only an equal claim is a tie, because anything else is more specific.
+  const claims = new Map<string, number>()
+  for (const [i, each] of listOf(top.routes).entries()) {
+    const route = membersOf(each)
+    const name = textOf(route.name)
+    if (name !== null) {
+      const first = named.get(name)
+      if (first === undefined) named.set(name, i)
+      else findings.mismatch(['routes', i, 'name'], `is the name of routes[${first}] too`)
+    }
+    checkTie(route, i, claims, findings)
+    if (route.webSocket === true && Array.isArray(route.methods) && !route.methods.includes('GET')) {
+      findings.wrong(['routes', i, 'methods'], 'lacks "GET", with which every WebSocket begins')
+    }
+    checkHeaderNames(route, i, findings)
+  }
+  for (const [name, each] of Object.entries(membersOf(top.services))) checkService(name, membersOf(each), findings)
+}
+
+function checkTie(route: Members, i: number, claims: Map<string, number>, findings: Findings): void {
+  const path = textOf(route.path)
+  if (path === null) return
+  const methods = new Set(
+    Array.isArray(route.methods) ? textsOf(route.methods).map(([, text]) => text) : DEFAULT_METHODS,
+  )
+  if (methods.has('GET')) methods.add('HEAD')
+  const hosts = textsOf(route.hosts).map(([, host]) => host)
+  let tie = -1
+  for (const host of new Set(hosts.length === 0 ? [''] : hosts)) {
+    for (const method of methods) {
+      const claim = `${method} ${host} ${path}`
+      const first = claims.get(claim)
+      if (first === undefined) claims.set(claim, i)
+      else if (first !== i && tie < 0) {
+        tie = first
+        const where = host === '' ? '' : ` on ${host}`
+        findings.mismatch(
+          ['routes', i, 'path'],
+          `${method} ${JSON.stringify(path)}${where} belongs to routes[${first}] already; give one of them another path, host or method`,
+        )
+      }
+    }
+  }
+}
+
+function checkHeaderNames(route: Members, i: number, findings: Findings): void {
+  const seen = new Set<string>()
+  for (const name of Object.keys(membersOf(membersOf(route.headers).set))) {
+    if (seen.has(name.toLowerCase())) {
+      findings.wrongKey(['routes', i, 'headers', 'set', name], 'is given twice; upper and lower case are the same')
+    }
+    seen.add(name.toLowerCase())
+  }
+}
+
+function checkService(name: string, service: Members, findings: Findings): void {
+  const path = ['services', name]
+  const tls = membersOf(service.tls)
+  for (const [one, other] of [
+    ['cert', 'key'],
+    ['key', 'cert'],
+  ] as const) {
+    if (tls[one] !== undefined && tls[other] === undefined) {
+      findings.mismatch([...path, 'tls', one], `needs "${other}" beside it`)
+    }
+  }
+  const endpoints = textsOf(service.endpoints)
+  if (Object.keys(tls).length > 0 && endpoints.length > 0 && !endpoints.some(([, text]) => text.startsWith('https:'))) {
+    findings.warn([...path, 'tls'], 'has no effect: no endpoint is an https URL')
+  }
+  const seen = new Set<string>()
+  for (const [i, text] of endpoints) {
+    if (seen.has(text)) findings.warn([...path, 'endpoints', i], 'is listed twice')
+    seen.add(text)
+  }
+}

@@ -1,0 +1,33 @@
+/** The open WebSockets of this process, so that a drain can close them with a reason. Knows no frame. */
+
+export interface OpenTunnel {
+  /** Close frame to both sides (RFC 6455, 7.4.1), then the end. */
+  close(code: number, reason: string): void
+}
+
+const open = new Set<OpenTunnel>()
+
+export function addTunnel(tunnel: OpenTunnel): void {
+  open.add(tunnel)
+}
+
+export function removeTunnel(tunnel: OpenTunnel): void {
+  open.delete(tunnel)
+}
+
+export function tunnelCount(): number {
+  return open.size
+}
+
+/**
+ * Closes all with 1001 (going away), spread evenly over `windowMs` so that clients do not all return at once.
+ */
+export async function closeTunnels(windowMs: number): Promise<void> {
+  const all = [...open]
+  const stepMs = 50
+  const perStep = Math.max(1, Math.ceil(all.length / Math.max(1, Math.floor(windowMs / stepMs))))
+  for (let i = 0; i < all.length; i += perStep) {
+    for (const tunnel of all.slice(i, i + perStep)) if (open.has(tunnel)) tunnel.close(1001, 'going away')
+    if (i + perStep < all.length) await new Promise((resolve) => setTimeout(resolve, stepMs))
+  }
+}

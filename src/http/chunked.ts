@@ -1,0 +1,114 @@
+/**
+ * Decodes the chunked transfer coding (RFC 9112, 7.1), strictly: CRLF only, no white space around sizes, bounded
+ * extensions and trailers. Knows no socket.
+ */
+import { isTrailerBlock } from './request-head.ts'
+
+const MAX_SIZE_DIGITS = 10
+const MAX_EXTENSION_BYTES = 256
+const MAX_TRAILER_BYTES = 8192
+
+const SIZE = 0
+const EXTENSION = 1
+const SIZE_LF = 2
+const DATA = 3
+const DATA_CR = 4
+const DATA_LF = 5
+const TRAILER = 6
+const ENDED = 7
+const BAD = 8
+
+export class ChunkedDecoder {
+  #state = SIZE
+  #digits = 0
+  #size = 0
+  #extension = 0
+  #trailer = ''
+
+  get ended(): boolean {
+    return this.#state === ENDED
+  }
+
+  get bad(): boolean {
+    return this.#state === BAD
+  }
+
+  /**
+   * Decodes bytes and hands pieces of data to `onData`, each a view of `chunk`. Stops at the end of the body, at a
+   * mistake (`bad`), and where `onData` returns false.
+   *
+   * @returns How many bytes were used.
+   */
+  decode(chunk: Buffer, onData: (piece: Buffer) => boolean): number {
+    let at = 0
+    while (at < chunk.length && this.#state < ENDED) {
+      if (this.#state === DATA) {
+        const piece = chunk.subarray(at, at + this.#size)
+        at += piece.length
+        this.#size -= piece.length
+        if (this.#size === 0) this.#state = DATA_CR
+        if (!onData(piece)) return at
+        continue
+      }
+      if (this.#state === TRAILER) {
+        at = this.#readTrailer(chunk, at)
+        continue
+      }
+      this.#readByte(chunk[at]!)
+      at++
+    }
+    return at
+  }
+
+  #readByte(byte: number): void {
+    switch (this.#state) {
+      case SIZE: {
+        const digit = hexDigit(byte)
+        if (digit !== -1) {
+          this.#size = this.#size * 16 + digit
+          if (++this.#digits > MAX_SIZE_DIGITS) this.#state = BAD
+        } else if (this.#digits === 0) this.#state = BAD
+        else if (byte === 0x0d) this.#state = SIZE_LF
+        else this.#state = byte === 0x3b ? EXTENSION : BAD
+        return
+      }
+      case EXTENSION:
+        if (byte === 0x0d) this.#state = SIZE_LF
+        else if ((byte < 0x20 && byte !== 0x09) || byte > 0x7e || ++this.#extension > MAX_EXTENSION_BYTES)
+          this.#state = BAD
+        return
+      case SIZE_LF:
+        if (byte !== 0x0a) this.#state = BAD
+        else this.#state = this.#size === 0 ? TRAILER : DATA
+        return
+      case DATA_CR:
+        this.#state = byte === 0x0d ? DATA_LF : BAD
+        return
+      default:
+        this.#state = byte === 0x0a ? SIZE : BAD
+        this.#digits = 0
+        this.#size = 0
+    }
+  }
+
+  /** Reads up to the empty line; trailer fields are checked and dropped, as RFC 9110, 6.5.1 allows a recipient. */
+  #readTrailer(chunk: Buffer, from: number): number {
+    const before = this.#trailer.length
+    const text = this.#trailer + chunk.toString('latin1', from, Math.min(chunk.length, from + MAX_TRAILER_BYTES + 4))
+    const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n')
+    if (end === -1) {
+      this.#trailer = text
+      if (text.length > MAX_TRAILER_BYTES) this.#state = BAD
+      return chunk.length
+    }
+    const block = end === 0 ? '' : text.slice(0, end + 2)
+    this.#state = isTrailerBlock(block) ? ENDED : BAD
+    return from + end + (end === 0 ? 2 : 4) - before
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const lower = byte | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
+}

@@ -1,0 +1,109 @@
+/**
+ * One deadline over all commands that wait for an answer, with one timer. It knows no Redis: it is told of promises and
+ * says when the oldest of them has waited too long.
+ *
+ * Not ioredis's commandTimeout, which starts a timer per command and cannot tell a slow Redis from a busy process: when
+ * the event loop was held up, its timers fire before the answers that lie ready in the socket are read. Here a late timer
+ * starts over, and one in time lets the socket be read once more before it judges.
+ */
+
+/** Why a wait ended without an answer. */
+export class DeadlineError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'DeadlineError'
+  }
+}
+
+interface Waiting {
+  readonly since: number
+  readonly reject: (error: Error) => void
+}
+
+export class Deadline {
+  readonly #timeoutMs: number
+  readonly #onExceeded: () => void
+  /** In the order of their start: the first one is the oldest. */
+  readonly #waiting = new Set<Waiting>()
+  #timer: NodeJS.Timeout | null = null
+  #dueAt = 0
+  #isJudging = false
+  /** A process that is held up all the time must still notice an outage: only every other late timer starts over. */
+  #startedOver = false
+
+  /** `onExceeded` is called once each time the oldest wait exceeds `timeoutMs`; it should call `rejectAll`. */
+  constructor(timeoutMs: number, onExceeded: () => void) {
+    this.#timeoutMs = timeoutMs
+    this.#onExceeded = onExceeded
+  }
+
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** The answer of `promise`, or a DeadlineError when it is given up before. */
+  watch<T>(promise: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const waiting: Waiting = { since: performance.now(), reject }
+      this.#waiting.add(waiting)
+      if (this.#timer === null && !this.#isJudging) this.#arm(this.#timeoutMs)
+      promise.then(
+        (value) => {
+          this.#waiting.delete(waiting)
+          resolve(value)
+        },
+        (error: unknown) => {
+          this.#waiting.delete(waiting)
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /** Ends every wait now. Answers that still come are ignored. */
+  rejectAll(message: string): void {
+    const all = [...this.#waiting]
+    this.#waiting.clear()
+    for (const waiting of all) waiting.reject(new DeadlineError(message))
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  #arm(ms: number): void {
+    this.#dueAt = performance.now() + ms
+    this.#timer = setTimeout(this.#onTimer, ms)
+    this.#timer.unref()
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = null
+    // The process was held up, not the store: whoever waits gets the whole time again.
+    const isLate = performance.now() - this.#dueAt > this.#timeoutMs / 2
+    this.#startedOver = isLate && !this.#startedOver
+    if (this.#startedOver) return this.#next(this.#timeoutMs)
+    this.#isJudging = true
+    setImmediate(this.#judge)
+  }
+
+  readonly #judge = (): void => {
+    this.#isJudging = false
+    const oldest = this.#oldest()
+    if (oldest === null) return
+    const left = oldest.since + this.#timeoutMs - performance.now()
+    if (left > 0) return this.#next(left)
+    this.#onExceeded()
+    this.#next(this.#timeoutMs)
+  }
+
+  #next(ms: number): void {
+    if (this.#timer === null && this.#waiting.size > 0) this.#arm(Math.max(1, ms))
+  }
+
+  #oldest(): Waiting | null {
+    for (const waiting of this.#waiting) return waiting
+    return null
+  }
+}

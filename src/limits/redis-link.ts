@@ -1,0 +1,227 @@
+/**
+ * The one connection to Redis and the circuit over it: up, or down until a probe succeeds. It knows no limits; counters
+ * send their commands through it and ask `isUp` before.
+ *
+ * While the circuit is open nobody waits: the first command that fails or is late opens it, ends all other waits, and from
+ * then on only the probe speaks to Redis. It speaks exactly as a counter does (same script, a write), so a Redis that
+ * answers PING and refuses writes (read-only replica, out of memory, missing right) stays down.
+ */
+import { Redis, type RedisOptions } from 'ioredis'
+import type { Metrics } from '../exchange/contracts.ts'
+import { Deadline } from './deadline.ts'
+import { WINDOW_SCRIPT } from './window-script.ts'
+
+export type StoreLog = (level: 'info' | 'warn', message: string) => void
+
+/** Used (over capacity: refused) and milliseconds to the reset: what the window script answers. */
+export type StepAnswer = [number, number]
+
+interface ScriptedRedis extends Redis {
+  rlflxIncr(...args: string[]): Promise<StepAnswer>
+}
+
+const PROBE_MS = 200
+/** A circuit that opens again this soon waits longer before it closes: at most PROBE_MAX_MS. */
+const RELAPSE_MS = 10_000
+const PROBE_MAX_MS = 1600
+const RECONNECT_MAX_MS = 500
+/** A connection on which nothing comes back for this long is replaced: after a cut network TCP alone would take minutes. */
+const DEAD_SOCKET_MS = 1000
+const CLOSE_MS = 500
+
+export class RedisLink {
+  readonly #redis: ScriptedRedis
+  readonly #where: string
+  readonly #probeKey: string
+  readonly #log: StoreLog
+  readonly #metrics: Metrics
+  readonly #deadline: Deadline
+  readonly #onRecovered: (() => void)[] = []
+  readonly #settled: Promise<void>
+  #settle: () => void = () => {}
+  #isUp = false
+  /** An outage was logged and its end was not yet. */
+  #isOutage = false
+  #closed = false
+  #probing = false
+  #probeTimer: NodeJS.Timeout | null = null
+  #probeMs = PROBE_MS
+  #downSince: number
+  #upSince = Number.NEGATIVE_INFINITY
+  #lastError = ''
+
+  constructor(url: string, timeoutMs: number, prefix: string, log: StoreLog, metrics: Metrics) {
+    this.#where = hostOf(url)
+    this.#probeKey = `${prefix}:probe`
+    this.#log = log
+    this.#metrics = metrics
+    this.#downSince = performance.now()
+    this.#deadline = new Deadline(timeoutMs, () => this.trip(`no answer within ${timeoutMs} ms`))
+    this.#settled = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    this.#redis = new Redis(url, connectionOptions(timeoutMs)) as ScriptedRedis
+    this.#redis.defineCommand('rlflxIncr', { numberOfKeys: 1, lua: WINDOW_SCRIPT })
+    this.#redis.on('error', this.#onError)
+    this.#redis.on('close', this.#onClose)
+    this.#redis.on('ready', this.#onReady)
+    this.#schedule()
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  /** Resolves when the first connection stands, or it is known that it does not. */
+  get settled(): Promise<void> {
+    return this.#settled
+  }
+
+  /** Called each time the store is back, and the first time it is there. */
+  onRecovered(listener: () => void): void {
+    this.#onRecovered.push(listener)
+  }
+
+  /** The window script: see there for the arguments. Rejects with whatever ioredis says, or at the deadline. */
+  step(args: readonly string[]): Promise<StepAnswer> {
+    return this.#deadline.watch(this.#redis.rlflxIncr(...args))
+  }
+
+  /** Writes -1, the mark of a blocked key. */
+  block(key: string, durationMs: number): Promise<unknown> {
+    return this.#deadline.watch(this.#redis.set(key, -1, 'PX', Math.max(1, Math.ceil(durationMs))))
+  }
+
+  delete(key: string): Promise<unknown> {
+    return this.#deadline.watch(this.#redis.del(key))
+  }
+
+  /** Opens the circuit: the store is down until a probe succeeds. */
+  trip(reason: string): void {
+    const now = performance.now()
+    if (this.#isUp) {
+      this.#isUp = false
+      this.#downSince = now
+      this.#probeMs = now - this.#upSince < RELAPSE_MS ? Math.min(PROBE_MAX_MS, this.#probeMs * 2) : PROBE_MS
+    }
+    this.#deadline.rejectAll(reason)
+    this.#announceOutage(reason)
+    this.#schedule()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#isUp = false
+    if (this.#probeTimer !== null) clearTimeout(this.#probeTimer)
+    this.#deadline.rejectAll('closed')
+    this.#deadline.stop()
+    this.#settle()
+    // Between two attempts there is no socket whose end could be waited for.
+    const hasSocket = this.#redis.status !== 'end' && this.#redis.status !== 'reconnecting'
+    const ended = new Promise<void>((resolve) => {
+      if (!hasSocket) return resolve()
+      this.#redis.once('end', resolve)
+      setTimeout(resolve, CLOSE_MS)
+    })
+    this.#redis.disconnect()
+    await ended
+  }
+
+  #announceOutage(reason: string): void {
+    if (this.#closed || this.#isOutage) return
+    this.#isOutage = true
+    this.#settle()
+    this.#metrics.count('limit_store_total', 'outage')
+    this.#log('warn', `Redis at ${this.#where} is down (${reason}): each limit follows its onOutage until it is back`)
+  }
+
+  #recover(): void {
+    this.#isUp = true
+    this.#upSince = performance.now()
+    this.#settle()
+    if (this.#isOutage) {
+      this.#isOutage = false
+      const seconds = Math.ceil((this.#upSince - this.#downSince) / 1000)
+      this.#metrics.count('limit_store_total', 'recovered')
+      this.#log('info', `Redis at ${this.#where} is back after ${seconds} s: limits are shared again`)
+    } else {
+      this.#log('info', `Limits are shared through Redis at ${this.#where}`)
+    }
+    for (const listener of this.#onRecovered) listener()
+  }
+
+  #schedule(): void {
+    if (this.#closed || this.#isUp || this.#probeTimer !== null) return
+    this.#probeTimer = setTimeout(this.#onProbeTimer, this.#probeMs)
+    this.#probeTimer.unref()
+  }
+
+  readonly #onProbeTimer = (): void => {
+    this.#probeTimer = null
+    this.#probe()
+    this.#schedule()
+  }
+
+  #probe(): void {
+    if (this.#isUp || this.#closed || this.#probing || this.#redis.status !== 'ready') return
+    this.#probing = true
+    this.step([this.#probeKey, '1', '1', '1000000', '1', '1000000', '0']).then(this.#onProbed, this.#onProbeFailed)
+  }
+
+  readonly #onProbed = (): void => {
+    this.#probing = false
+    if (this.#closed || this.#isUp || this.#redis.status !== 'ready') return
+    this.#recover()
+  }
+
+  readonly #onProbeFailed = (error: Error): void => {
+    this.#probing = false
+    if (!this.#closed) this.#announceOutage(reasonOf(error))
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#lastError = reasonOf(error)
+  }
+
+  readonly #onClose = (): void => {
+    if (!this.#closed) this.trip(this.#lastError === '' ? 'the connection was closed' : this.#lastError)
+    this.#lastError = ''
+  }
+
+  /** A new connection is probed at once, unless the circuit opens again and again: then at its slower pace. */
+  readonly #onReady = (): void => {
+    if (this.#probeMs === PROBE_MS) this.#probe()
+  }
+}
+
+function connectionOptions(timeoutMs: number): RedisOptions {
+  return {
+    enableOfflineQueue: false,
+    // Commands without an answer fail with their connection and are never sent again: a count is not sent twice.
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    retryStrategy: (times: number) => Math.min(RECONNECT_MAX_MS, 50 * times),
+    // After a failover the connection may end at a replica: leave it.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    connectTimeout: DEAD_SOCKET_MS,
+    socketTimeout: Math.max(DEAD_SOCKET_MS, 2 * timeoutMs),
+    // Bounds what the deadline does not see, the handshake of a new connection.
+    commandTimeout: Math.max(DEAD_SOCKET_MS, 2 * timeoutMs),
+    disconnectTimeout: 100,
+    disableClientInfo: true,
+    // Commands of one tick go out together anyway; the option would only save system calls, for a promise per command.
+    enableAutoPipelining: false,
+  }
+}
+
+/** Host and port, never the user or the password. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : 'the configured URL'
+}
+
+/** What may stand in a log line: bounded, one line. A Redis error repeats no key and no value but that of a command. */
+function reasonOf(error: Error): string {
+  const first = (error.message || (error as NodeJS.ErrnoException).code || error.name).split('\n', 1)[0]!
+  return first.slice(0, 160)
+}

@@ -1,0 +1,176 @@
+/**
+ * A socket that listens: bounds on connections before any byte is read, the TLS handshake, and the hand-over to the engine
+ * that ALPN chose. What it serves is its plan, which a reload swaps; it knows no route.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import type { TlsConfig } from '../config/shape.ts'
+import { ConfigurationError } from '../errors.ts'
+import type { AddressCaps } from '../exchange/address-caps.ts'
+import type { ListenerPlan } from '../exchange/contracts.ts'
+import { type Connection, type ConnectionOwner, Http1Connection } from '../exchange/http1.ts'
+import { Http2Connection } from '../exchange/http2.ts'
+import { clientKey, normaliseAddress } from '../http/address.ts'
+import type { LoadedCertificate } from './certificates.ts'
+import { CertificateTable, swapCertificates, tlsOptions } from './tls.ts'
+
+export interface ListenerTls {
+  readonly profile: TlsConfig['profile']
+  readonly certificates: readonly LoadedCertificate[]
+}
+
+/** What a listener is to be: a socket and its plan. A reload may change all of it but the address. */
+export interface ListenerOptions {
+  /** The setting to name when the address cannot be taken: `listeners.public.address`. */
+  readonly setting: string
+  readonly host: string
+  readonly port: number
+  /** Null: plain HTTP (redirect and admin listeners). */
+  readonly tls: ListenerTls | null
+  readonly maxConnections: number
+  /** Counts connections per client key; shared by the listeners of a name over reloads. */
+  readonly connectionCaps: AddressCaps
+  /** Milliseconds for the TLS handshake. */
+  readonly handshakeMs: number
+  /** Makes the data path's part; the listener tells which hosts its certificates cover. */
+  readonly plan: (covers: ListenerPlan['isDirected']) => ListenerPlan
+}
+
+export class Listener implements ConnectionOwner {
+  plan: ListenerPlan
+  #options: ListenerOptions
+  readonly #server: Server
+  readonly #tlsServer: TlsServer | null
+  readonly #table: CertificateTable | null
+  readonly #connections = new Set<Connection>()
+  #draining = false
+
+  /** Binds nothing yet. */
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.plan = options.plan((serverName, host) => this.covers(serverName, host))
+    this.#server = createServer({ pauseOnConnect: false, noDelay: true }, (socket) => this.#onConnection(socket))
+    this.#server.maxConnections = options.maxConnections
+    if (options.tls === null) {
+      this.#tlsServer = null
+      this.#table = null
+      return
+    }
+    this.#table = new CertificateTable(options.tls.certificates)
+    this.#tlsServer = createTlsServer({
+      ...tlsOptions(options.tls.profile, this.#table),
+      handshakeTimeout: options.handshakeMs,
+    })
+    this.#tlsServer.on('secureConnection', (socket) => this.#onSecure(socket))
+    this.#tlsServer.on('tlsClientError', (_error, socket) => socket.destroy())
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return address !== null && typeof address === 'object' ? address.port : this.#options.port
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** For 421: does the certificate that was served for `serverName` cover `host`? Always, without TLS. */
+  covers(serverName: string, host: string): boolean {
+    return this.#table === null || this.#table.covers(serverName, host)
+  }
+
+  /** Binds. Rejects with a ConfigurationError that names the setting. */
+  open(): Promise<void> {
+    const { host, port, setting } = this.#options
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void =>
+        reject(new ConfigurationError([bindProblem(setting, host, port, error)]))
+      this.#server.once('error', onError)
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', onError)
+        this.#server.on('error', ignoreError)
+        resolve()
+      })
+    })
+  }
+
+  /** Serves something else from the next exchange and the next handshake on; what is open stays open. */
+  serve(options: ListenerOptions): void {
+    this.#options = options
+    this.plan = options.plan((serverName, host) => this.covers(serverName, host))
+    this.#server.maxConnections = options.maxConnections
+    if (this.#tlsServer !== null && this.#table !== null && options.tls !== null) {
+      swapCertificates(this.#tlsServer, options.tls.profile, this.#table, options.tls.certificates)
+    }
+  }
+
+  /** Accepts no more, and ends every connection after its running answers. */
+  drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    this.#server.close()
+    for (const connection of this.#connections) connection.drain()
+  }
+
+  /** Cuts what is left. */
+  destroy(): void {
+    this.#draining = true
+    this.#server.close()
+    for (const connection of this.#connections) connection.destroy()
+  }
+
+  onConnectionEnd(connection: Connection): void {
+    this.#connections.delete(connection)
+  }
+
+  #onConnection(socket: Socket): void {
+    const address = normaliseAddress(socket.remoteAddress ?? '')
+    const key = clientKey(address, this.plan.ipv6Prefix)
+    const caps = this.#options.connectionCaps
+    if (address === '' || !caps.take(key)) {
+      socket.on('error', ignoreError)
+      socket.destroy()
+      return
+    }
+    socket.once('close', () => caps.release(key))
+    if (this.#tlsServer === null) this.#add(new Http1Connection(socket, address, '', false, this))
+    else this.#tlsServer.emit('connection', socket)
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    const address = normaliseAddress(socket.remoteAddress ?? '')
+    if (address === '') {
+      socket.destroy()
+      return
+    }
+    const name = socket.servername
+    const serverName = typeof name === 'string' ? name.toLowerCase() : ''
+    this.#add(
+      socket.alpnProtocol === 'h2'
+        ? new Http2Connection(socket, address, serverName, this)
+        : new Http1Connection(socket, address, serverName, true, this),
+    )
+  }
+
+  #add(connection: Connection): void {
+    this.#connections.add(connection)
+    // A handshake that was under way when the drain began.
+    if (this.#draining) connection.drain()
+  }
+}
+
+function bindProblem(setting: string, host: string, port: number, error: NodeJS.ErrnoException): string {
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `${setting}: ${where} is taken by another program; stop it or choose another port`
+    case 'EADDRNOTAVAIL':
+      return `${setting}: ${where} is not an address of this machine`
+    case 'EACCES':
+      return `${setting}: ${where} may not be bound by this user; choose a port from 1024 up`
+    default:
+      return `${setting}: ${where} cannot be bound (${error.code ?? error.message})`
+  }
+}
+
+function ignoreError(): void {}

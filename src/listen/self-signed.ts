@@ -1,0 +1,216 @@
+/**
+ * Makes the self-signed certificate for localhost that a first start uses, and says where it may be used. It knows no
+ * configuration beyond that.
+ *
+ * The DER is written by hand: one certificate of one fixed shape is sixty lines of encoding (nothing is parsed), signed by
+ * node:crypto and read back by OpenSSL before it is kept. A library for it would bring more than a dozen packages into
+ * production, in a place that holds private keys.
+ */
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { BlockList, isIP } from 'node:net'
+import { join } from 'node:path'
+import type { TlsConfig } from '../config/shape.ts'
+import { ConfigurationError } from '../errors.ts'
+
+export interface SelfSignedPair {
+  readonly cert: string
+  readonly key: string
+  readonly expiresAt: Date
+  /** True when this call made the pair: worth a line at start. */
+  readonly made: boolean
+}
+
+const DAY_MS = 86_400_000
+/** Under the 398 days that browsers accept at most, minus the hour before now. */
+const LIFE_DAYS = 396
+const RENEW_DAYS = 7
+/** Marks what may be replaced: a certificate of somebody else's under this file name is never touched. */
+const ORGANISATION = 'portcullis self-signed'
+
+/**
+ * The pair `localhost.pem` and `localhost.key` in `folder`: kept where it is sound, made where it is missing, made anew in
+ * its last 7 days. Throws a ConfigurationError where the folder cannot be written, or where the files are not this
+ * function's own and unusable.
+ */
+export function ensureSelfSigned(folder = 'certs'): SelfSignedPair {
+  const cert = join(folder, 'localhost.pem')
+  const key = join(folder, 'localhost.key')
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const present = readPair(cert, key)
+    if (present !== null) return { cert, key, expiresAt: present, made: false }
+    const lock = join(folder, '.localhost.lock')
+    takeLock(lock)
+    try {
+      // Another process may have made it while this one waited.
+      const meanwhile = readPair(cert, key)
+      if (meanwhile !== null) return { cert, key, expiresAt: meanwhile, made: false }
+      return { cert, key, expiresAt: makePair(cert, key), made: true }
+    } finally {
+      rmdirSync(lock)
+    }
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error
+    throw new ConfigurationError([
+      `${folder}: the self-signed certificate cannot be made (${(error as Error).message}); name certificates in tls.certificates, or let the gateway write there`,
+    ])
+  }
+}
+
+/** When the pair ends; null where it is to be made. */
+function readPair(certFile: string, keyFile: string): Date | null {
+  const certText = readIfThere(certFile)
+  const keyText = readIfThere(keyFile)
+  if (certText === null && keyText === null) return null
+  if (certText === null) {
+    throw new ConfigurationError([
+      `${keyFile} stands there without ${certFile}; move it away, or put its certificate beside it`,
+    ])
+  }
+  let certificate: X509Certificate
+  try {
+    certificate = new X509Certificate(certText)
+  } catch {
+    throw new ConfigurationError([`${certFile} is damaged; delete it and ${keyFile}, and a new pair is made`])
+  }
+  // Somebody's own pair under these names: certificates.ts judges it, nothing replaces it.
+  if (!certificate.subject.includes(`O=${ORGANISATION}`)) return certificate.validToDate
+  if (certificate.validToDate.getTime() - Date.now() < RENEW_DAYS * DAY_MS) return null
+  return keyText !== null && isKeyOf(certificate, keyText) && (statSync(keyFile).mode & 0o077) === 0
+    ? certificate.validToDate
+    : null
+}
+
+function isKeyOf(certificate: X509Certificate, pem: string): boolean {
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(pem))
+  } catch {
+    return false
+  }
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
+
+function makePair(certFile: string, keyFile: string): Date {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const der = selfSigned(privateKey, publicKey, new Date(Date.now() - 3_600_000), LIFE_DAYS)
+  const certificate = new X509Certificate(der)
+  if (!certificate.verify(publicKey)) throw new Error('the certificate that was made does not verify')
+  // The certificate first: a crash in between leaves a pair that the next start knows as its own, and makes anew.
+  replaceFile(certFile, certificate.toString())
+  replaceFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
+  return certificate.validToDate
+}
+
+function replaceFile(file: string, text: string): void {
+  const draft = `${file}.${process.pid}.new`
+  rmSync(draft, { force: true })
+  writeFileSync(draft, text, { mode: 0o600, flag: 'wx' })
+  renameSync(draft, file)
+}
+
+const LOCK_STALE_MS = 10_000
+const LOCK_POLL_MS = 50
+
+/** One process makes the pair when several start at once. Start time only: it may block. */
+function takeLock(lock: string): void {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4))
+  const deadline = Date.now() + 2 * LOCK_STALE_MS
+  while (Date.now() < deadline) {
+    try {
+      mkdirSync(lock)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    try {
+      if (Date.now() - statSync(lock).mtimeMs > LOCK_STALE_MS) rmdirSync(lock)
+      else Atomics.wait(sleeper, 0, 0, LOCK_POLL_MS)
+    } catch (error) {
+      // Its holder was done first.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  throw new Error(`another process holds ${lock}; delete it if none runs`)
+}
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/** True for an IP address that only this machine can reach. Names are not resolved: they are not loopback. */
+export function isLoopback(address: string): boolean {
+  const family = isIP(address)
+  return family !== 0 && LOOPBACK.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** The self-signed certificate stays on loopback, unless `selfSigned: true` is written out for the listener. */
+export function isSelfSignedAllowed(address: string, tls: Pick<TlsConfig, 'selfSigned'>): boolean {
+  return tls.selfSigned || isLoopback(address)
+}
+
+// --- the certificate, RFC 5280, 4.1 ---
+
+function selfSigned(privateKey: KeyObject, publicKey: KeyObject, from: Date, days: number): Buffer {
+  const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
+  const name = sequence(attribute('55040a', ORGANISATION), attribute('550403', 'localhost'))
+  const serial = randomBytes(16)
+  // Positive and not zero (RFC 5280, 4.1.2.2).
+  serial[0] = (serial[0]! & 0x7f) | 0x40
+  const body = sequence(
+    element(0xa0, element(0x02, Buffer.from([2]))), // version 3
+    element(0x02, serial),
+    ecdsaWithSha256,
+    name,
+    sequence(time(from), time(new Date(from.getTime() + days * DAY_MS))),
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    element(0xa3, sequence(...extensions())),
+  )
+  return sequence(body, ecdsaWithSha256, bitString(sign('sha256', body, { key: privateKey, dsaEncoding: 'der' })))
+}
+
+function extensions(): Buffer[] {
+  const names = sequence(
+    element(0x82, Buffer.from('localhost')),
+    element(0x87, Buffer.from([127, 0, 0, 1])),
+    element(0x87, Buffer.from([...new Array<number>(15).fill(0), 1])),
+  )
+  return [
+    extension('551d13', true, sequence()), // basicConstraints: not an authority
+    extension('551d0f', true, element(0x03, Buffer.from([7, 0x80]))), // keyUsage: digitalSignature
+    extension('551d25', false, sequence(oid('2b06010505070301'))), // extKeyUsage: serverAuth
+    extension('551d11', false, names), // subjectAltName
+  ]
+}
+
+/** A DER element: tag, length, content. */
+function element(tag: number, ...parts: Buffer[]): Buffer {
+  const value = Buffer.concat(parts)
+  const size = value.length
+  if (size < 0x80) return Buffer.concat([Buffer.from([tag, size]), value])
+  if (size < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, size]), value])
+  return Buffer.concat([Buffer.from([tag, 0x82, size >> 8, size & 0xff]), value])
+}
+
+const sequence = (...parts: Buffer[]): Buffer => element(0x30, ...parts)
+const oid = (hex: string): Buffer => element(0x06, Buffer.from(hex, 'hex'))
+const bitString = (bytes: Buffer): Buffer => element(0x03, Buffer.from([0]), bytes)
+const attribute = (type: string, value: string): Buffer =>
+  element(0x31, sequence(oid(type), element(0x0c, Buffer.from(value))))
+const extension = (id: string, critical: boolean, value: Buffer): Buffer =>
+  sequence(oid(id), ...(critical ? [element(0x01, Buffer.from([0xff]))] : []), element(0x04, value))
+
+/** UTCTime until 2049, GeneralizedTime after (RFC 5280, 4.1.2.5). */
+function time(date: Date): Buffer {
+  const digits = `${date.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`
+  return date.getUTCFullYear() < 2050 ? element(0x17, Buffer.from(digits.slice(2))) : element(0x18, Buffer.from(digits))
+}

@@ -1,0 +1,34 @@
+/** Starts a gateway process and connects it to its signals. Without a configuration of one's own: the demo. */
+import { ConfigurationError } from './errors.ts'
+import { Gateway } from './gateway.ts'
+
+export interface MainOptions {
+  /** Null: the demo service and its configuration. */
+  readonly configPath: string | null
+}
+
+/** Resolves when the gateway serves. Mistakes go to standard error, one a line, and set the exit code 1. */
+export async function main(options: MainOptions): Promise<void> {
+  const demo = options.configPath === null ? await (await import('../demo/start.ts')).startBehindGateway() : null
+  const gateway = new Gateway({
+    configPath: options.configPath ?? demo!.configPath,
+    env: process.env,
+    onEnd: () => process.exit(0),
+  })
+  try {
+    await gateway.start()
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    for (const problem of error.problems) process.stderr.write(`${problem}\n`)
+    process.exit(1)
+  }
+  process.on('SIGHUP', () => {
+    gateway.log.reopen()
+    void gateway.reload('SIGHUP')
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void gateway.drain())
+  for (const { setting, host, port } of gateway.addresses) {
+    gateway.log.gateway.info('Listening', { setting, address: `${host}:${port}` })
+  }
+  demo?.onServing()
+}

@@ -1,0 +1,151 @@
+/**
+ * The rules for a chat message, the same for every transport: text and JSON in, the cleaned form or a refusal out. It
+ * knows no exchange, no packet and no frame.
+ */
+import type { MessagesConfig } from '../config/shape.ts'
+import { ConfigurationError } from '../errors.ts'
+import { hasLongNumber, parseExact } from './exact-json.ts'
+import {
+  applyEverywhere,
+  applyFields,
+  compileField,
+  countKeys,
+  type FieldPath,
+  MAX_DEPTH,
+  type Visit,
+  type Visited,
+} from './fields.ts'
+import { clean } from './html.ts'
+import { countMembers } from './json-scan.ts'
+
+/** Members of all objects of a message together. */
+const MAX_MEMBERS = 10_000
+
+export type RefusalReason = 'unreadable' | 'rule'
+
+/** What became of a message. `text` is what may go on: for `same`, the very string that came. */
+export type Cleaned =
+  | { readonly outcome: 'same' | 'changed'; readonly text: string }
+  | { readonly outcome: 'refused'; readonly reason: RefusalReason; readonly text: '' }
+
+export const UNREADABLE: Cleaned = Object.freeze({ outcome: 'refused', reason: 'unreadable', text: '' })
+export const AGAINST_RULE: Cleaned = Object.freeze({ outcome: 'refused', reason: 'rule', text: '' })
+
+/** Compiled, frozen message rules of a route. */
+export interface MessageRules {
+  /** Bytes of one message. */
+  readonly maxBytes: number
+  readonly closesOnViolation: boolean
+  /** Null: every string of a document. */
+  readonly fields: readonly FieldPath[] | null
+  readonly events: ReadonlyMap<string, readonly FieldPath[]>
+  readonly otherEvents: MessagesConfig['otherEvents']
+  /** Cleans one text. Never refuses yet: rules that do will. */
+  readonly visit: Visit
+}
+
+/** Compiles one set of rules; throws ConfigurationError with a line per bad path. */
+export function compileRules(config: MessagesConfig): MessageRules {
+  const problems: string[] = []
+  const compile = (paths: readonly string[]): readonly FieldPath[] => {
+    const compiled: FieldPath[] = []
+    for (const path of paths) {
+      try {
+        compiled.push(compileField(path))
+      } catch (error) {
+        problems.push((error as Error).message)
+      }
+    }
+    return Object.freeze(compiled)
+  }
+  const { html, output } = config
+  const rules: MessageRules = {
+    maxBytes: config.maxSize,
+    closesOnViolation: config.onViolation === 'close',
+    fields: config.fields.length === 0 ? null : compile(config.fields),
+    events: new Map(Object.entries(config.events).map(([name, paths]) => [name, compile(paths)])),
+    otherEvents: config.otherEvents,
+    visit: (text) => clean(text, html, output),
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems)
+  return Object.freeze(rules)
+}
+
+/** Cleans one plain text. */
+export function cleanText(rules: MessageRules, text: string): Cleaned {
+  const result = rules.visit(text)
+  if (result === null) return AGAINST_RULE
+  return { outcome: result === text ? 'same' : 'changed', text: result }
+}
+
+/** Cleans a JSON document by the rules' fields, or every string where none are named. A document that is one string is text. */
+export function cleanDocument(rules: MessageRules, json: string): Cleaned {
+  const document = parseStrict(json)
+  if (document === undefined) return UNREADABLE
+  return finish(json, document, (root) => applyRules(rules, root))
+}
+
+/**
+ * Cleans a message of which nobody says whether it is JSON (WebSocket): what parses as JSON is a document, anything else
+ * plain text, cleaned whole. Text that a lenient parser could take for JSON with escapes in it is refused: the escapes
+ * could hide a tag.
+ */
+export function cleanMessage(rules: MessageRules, text: string): Cleaned {
+  if (LOOKS_LIKE_JSON.test(text)) {
+    const cleaned = cleanDocument(rules, text)
+    if (cleaned !== UNREADABLE) return cleaned
+    // `[hello]` and `{x` are words where nothing in them can be an escape; broken or dubious JSON is not.
+    if (text.includes('\\') || isJson(text)) return UNREADABLE
+  }
+  return cleanPlain(rules, text)
+}
+
+/** Cleans text that is said to be plain; JSON with escapes in it is not, whoever reads it might see other words. */
+export function cleanPlain(rules: MessageRules, text: string): Cleaned {
+  if (ESCAPE.test(text) && JSON_INSIDE.test(text)) return UNREADABLE
+  return cleanText(rules, text)
+}
+
+/** Applies the fields (or every string) to a parsed document, in place. */
+export function applyRules(rules: MessageRules, root: unknown): Visited {
+  if (rules.fields === null) return applyEverywhere(root, rules.visit)
+  if (typeof root === 'string') return applyEverywhere(root, rules.visit)
+  return applyFields(root, rules.fields, rules.visit)
+}
+
+/**
+ * Visits a parsed document and writes it again where that changed it. Numbers that do not fit a double keep their digits.
+ */
+export function finish(json: string, document: unknown, visit: (root: unknown) => Visited): Cleaned {
+  let visited = visit(document)
+  if (visited.refused) return AGAINST_RULE
+  if (!visited.changed) return { outcome: 'same', text: json }
+  if (hasLongNumber(json)) visited = visit(parseExact(json))
+  return { outcome: 'changed', text: JSON.stringify(visited.root) }
+}
+
+const LOOKS_LIKE_JSON = /^[\s\ufeff]*["{[]/
+const ESCAPE = /\\[uUxX0-7]/
+const JSON_INSIDE = /[{[]|^[\s\ufeff]*"/
+
+/** The document; undefined for what is no JSON, nests too deep, repeats a key, or has a key that could reach a prototype. */
+export function parseStrict(json: string): unknown {
+  const members = countMembers(json, MAX_DEPTH)
+  if (members === -1 || members > MAX_MEMBERS) return undefined
+  let document: unknown
+  try {
+    document = JSON.parse(json)
+  } catch {
+    return undefined
+  }
+  return countKeys(document) === members ? document : undefined
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

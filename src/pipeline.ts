@@ -1,0 +1,58 @@
+/**
+ * The life of a request, in one list. Every listener and every protocol runs these stages in this order; a route carries
+ * only those that it needs.
+ */
+import type { AddressCaps } from './exchange/address-caps.ts'
+import { DONE, GO, type Responder, type Stage } from './exchange/contracts.ts'
+import { guard, route } from './exchange/guard.ts'
+import { vet } from './exchange/vet.ts'
+
+/** Before a route is known. */
+export const FRONT: readonly Stage[] = [
+  vet, // First: what can be read in two ways is read by nobody.
+  route, // Then: what no route names does not exist. From here on the stages of the route run.
+]
+
+export interface RouteStages {
+  /** Bounds on what one address has running. */
+  readonly inFlight: AddressCaps | null
+  readonly admit: Stage | null
+  readonly signIn: Stage | null
+  readonly inspect: Stage | null
+  /** Forwards to a service, or answers. */
+  readonly end: Stage
+}
+
+export function routeStages(parts: RouteStages): readonly Stage[] {
+  const stages: Stage[] = [
+    guard, // Facts that are settled cost nothing to check: before anything that counts or waits.
+  ]
+  if (parts.inFlight !== null) stages.push(makeInFlight(parts.inFlight)) // In memory: cheaper than the store behind it.
+  if (parts.admit !== null) stages.push(parts.admit) // One step of the store, before any real work.
+  if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed before hashing, which is dear.
+  if (parts.inspect !== null) stages.push(parts.inspect) // Only for those who may send: collects the body under a cap.
+  stages.push(parts.end) // Last: what is forwarded is what all of the above saw.
+  return Object.freeze(stages)
+}
+
+/** A responder as the last stage. */
+export function answerBy(responder: Responder): Stage {
+  return (x) => {
+    responder(x)
+    return DONE
+  }
+}
+
+/** Takes a slot of the client's address until the exchange ends. */
+function makeInFlight(caps: AddressCaps): Stage {
+  return (x) => {
+    const key = x.clientKey
+    if (!caps.take(key)) {
+      x.answerHeaders.push('retry-after', '1')
+      x.refuse('too-many-in-flight')
+      return DONE
+    }
+    x.onRelease = () => caps.release(key)
+    return GO
+  }
+}

@@ -1,0 +1,67 @@
+/** What an upstream is told: the client's fields without hop-by-hop and forged ones, and the gateway's own. */
+import { forwardedValue, isForgedName } from '../http/forwarded.ts'
+import { HOP_BY_HOP, type HeaderList, joinHeader } from '../http/headers.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+
+// Settled by the gateway itself: the host it vetted, the length it counted, the expectation it met.
+const OWN: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'traceparent', 'max-forwards', 'x-request-id'])
+// A message filter has to read the frames, and compressed ones it cannot bound.
+const WEBSOCKET_OWN: ReadonlySet<string> = new Set([
+  'sec-websocket-extensions',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-accept',
+])
+
+/** Flat list, ready for dispatch. The body's length is added by the caller. */
+export function requestHeaders(x: Exchange): HeaderList {
+  const from = x.headers
+  const nominated = nominatedNames(from)
+  const out: HeaderList = ['host', x.authority]
+  let priorHops: string | null = null
+  for (let i = 0; i < from.length; i += 2) {
+    const name = from[i]!
+    if (HOP_BY_HOP.has(name) || OWN.has(name) || nominated?.has(name) || (x.isWebSocket && WEBSOCKET_OWN.has(name))) continue
+    if (isForgedName(name)) {
+      if (name === 'x-forwarded-for' && x.isFromTrustedProxy) priorHops = joinHeader(from, name)
+      continue
+    }
+    out.push(name, from[i + 1]!)
+  }
+  const scheme = x.peer.secure ? 'https' : 'http'
+  out.push(
+    'x-forwarded-for',
+    priorHops === null ? x.peer.address : `${priorHops}, ${x.peer.address}`,
+    'x-forwarded-proto',
+    scheme,
+    'x-forwarded-host',
+    x.authority,
+    'x-forwarded-port',
+    String(publicPort(x.authority, x.peer.localPort)),
+    'x-real-ip',
+    x.clientAddress,
+    'forwarded',
+    forwardedValue(x.clientAddress, x.authority, scheme),
+    'x-request-id',
+    x.id,
+    'traceparent',
+    x.traceparent,
+  )
+  return out
+}
+
+/** Names that Connection nominates (RFC 9110, 7.6.1), null where there are none beyond the usual two. */
+export function nominatedNames(headers: HeaderList): Set<string> | null {
+  const connection = joinHeader(headers, 'connection')
+  if (connection === null || connection === 'keep-alive' || connection === 'close') return null
+  const names = new Set<string>()
+  for (const each of connection.split(',')) names.add(each.trim().toLowerCase())
+  return names
+}
+
+/** The port that the client named, else the one it reached. */
+function publicPort(authority: string, localPort: number): number {
+  const colon = authority.lastIndexOf(':')
+  if (colon > authority.lastIndexOf(']')) return Number(authority.slice(colon + 1))
+  return localPort
+}

@@ -1,0 +1,43 @@
+/** Turns what undici and the network say of a failed request into the gateway's own table of failures. */
+import { Failure, type FailureCode } from '../errors.ts'
+
+const CODES: Record<string, FailureCode> = {
+  UND_ERR_CONNECT_TIMEOUT: 'upstream-connect-timeout',
+  ETIMEDOUT: 'upstream-connect-timeout',
+  ECONNREFUSED: 'upstream-unreachable',
+  EHOSTUNREACH: 'upstream-unreachable',
+  ENETUNREACH: 'upstream-unreachable',
+  EADDRNOTAVAIL: 'upstream-unreachable',
+  ENOTFOUND: 'upstream-unreachable',
+  EAI_AGAIN: 'upstream-unreachable',
+  ENOENT: 'upstream-unreachable',
+  UND_ERR_HEADERS_TIMEOUT: 'upstream-timeout',
+  UND_ERR_BODY_TIMEOUT: 'upstream-timeout',
+  UND_ERR_SOCKET: 'upstream-closed',
+  ECONNRESET: 'upstream-closed',
+  EPIPE: 'upstream-closed',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'upstream-bad-answer',
+  UND_ERR_HEADERS_OVERFLOW: 'upstream-bad-answer',
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: 'upstream-bad-answer',
+  UND_ERR_RESPONSE: 'upstream-bad-answer',
+  UND_ERR_DESTROYED: 'draining',
+  UND_ERR_CLOSED: 'draining',
+}
+
+/**
+ * @param wasSent False where no byte of the request can have reached the upstream: then it may be sent again.
+ */
+export function upstreamFailure(error: Error, wasSent: boolean): Failure {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const known = CODES[code]
+  if (known !== undefined) {
+    // A connection that breaks before the request is written is as good as none.
+    if (known === 'upstream-closed' && !wasSent) return new Failure('upstream-unreachable', code, error)
+    return new Failure(known, code, error)
+  }
+  if (code.startsWith('HPE_')) return new Failure('upstream-bad-answer', code, error)
+  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || /CERT|SELF_SIGNED|ISSUER/.test(code)) {
+    return new Failure('upstream-unreachable', code, error)
+  }
+  return new Failure(wasSent ? 'upstream-closed' : 'upstream-unreachable', code || error.name, error)
+}
