@@ -3,19 +3,20 @@
  * end. It knows no request.
  */
 import { loadConfiguration } from './config/load.ts'
-import type { Configuration, StoreConfig } from './config/shape.ts'
+import { located } from './config/located.ts'
 import { type Environment, readRedisUrl } from './config/secrets.ts'
+import type { Configuration, StoreConfig } from './config/shape.ts'
 import { ConfigurationError } from './errors.ts'
 import type { AddressCaps } from './exchange/address-caps.ts'
 import { closeTunnels, tunnelCount } from './exchange/tunnels.ts'
 import { type LimitStore, makeStore } from './limits/store.ts'
-import { Listener, type ListenerOptions } from './listen/listener.ts'
+import { type ListenerAddress, ListenerSet } from './listen/listener-set.ts'
 import { type FileWatch, watchFiles } from './listen/watch.ts'
+import { CurrentLog } from './observe/current-log.ts'
 import { type Log, makeLog } from './observe/log.ts'
 import { GatewayMetrics } from './observe/metrics.ts'
-import { makePlan, type Plan } from './plan.ts'
+import { makePlan, type Plan } from './plan/plan.ts'
 import { makeHealth } from './responders/health.ts'
-import type { Service } from './upstream/service.ts'
 
 export interface GatewayOptions {
   readonly configPath: string
@@ -24,28 +25,33 @@ export interface GatewayOptions {
   readonly onEnd?: () => void
 }
 
-interface Open {
-  readonly listener: Listener
-  readonly planned: ListenerOptions
-}
-
-/** How long the answers of a plan that was replaced may still use its services. */
-const OLD_SERVICES_MS = 300_000
+/** Services and stores that a reload replaced: requests that were accepted before may still come to them. */
+const RETIRE_MS = 600_000
+/** A log whose reader hangs does not keep the process. */
+const LOG_CLOSE_MS = 2000
+/** Between two lines about the same trouble. */
+const TROUBLE_MS = 60_000
+const ADMIN = 'listeners.admin.address'
 
 export class Gateway {
   readonly #options: GatewayOptions
   readonly #metrics = new GatewayMetrics()
   readonly #caps = new Map<string, AddressCaps>()
-  #open = new Map<string, Open>()
+  readonly #listeners = new ListenerSet((setting, code) => this.#onAcceptError(setting, code))
+  /** What the present plan does not use any more; each ends by itself when its time has come. */
+  readonly #retired = new Set<() => Promise<void>>()
   #plan: Plan | null = null
   #configuration: Configuration | null = null
-  #log: Log | null = null
+  #log: CurrentLog | null = null
+  #logKey = ''
   #store: LimitStore | null = null
   #storeKey = ''
   #watch: FileWatch | null = null
-  #reloading: Promise<boolean> | null = null
+  /** The last of the start and the reloads, which run one after the other. Never rejects. */
+  #changing: Promise<unknown> = Promise.resolve()
   #draining = false
   #ended: Promise<void> | null = null
+  #troubleSaidAt = Number.NEGATIVE_INFINITY
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -55,43 +61,64 @@ export class Gateway {
   async start(): Promise<void> {
     // Watched before it is read, so that no change in between is missed.
     this.#watch = watchFiles([this.#options.configPath], () => void this.reload('file change'))
+    const start = this.#apply()
+    this.#changing = start.catch(ignoreError)
     try {
-      await this.#apply()
+      await start
     } catch (error) {
       this.#watch.close()
-      await this.#store?.close()
       await this.#log?.close()
       throw error
     }
     this.#metrics.gauge('websockets_open', 'WebSockets open now.', tunnelCount)
-    this.#metrics.gauge('connections_open', 'Connections open now, all listeners.', () => this.#connectionCount())
+    this.#metrics.gauge(
+      'connections_open',
+      'Connections open now, all listeners.',
+      () => this.#listeners.connectionCount,
+    )
+    this.#metrics.gauge(
+      'log_lines_dropped',
+      'Lines that the logs lost: full disks, closed pipes.',
+      () => this.#log?.dropped ?? 0,
+    )
   }
 
+  /** Once started. */
   get log(): Log {
     return this.#log!
   }
 
   /** Where the gateway listens: setting, host and port. */
-  get addresses(): readonly { setting: string; host: string; port: number }[] {
-    return [...this.#open.values()].map(({ planned, listener }) => ({
-      setting: planned.setting,
-      host: planned.host,
-      port: listener.port,
-    }))
+  get addresses(): readonly ListenerAddress[] {
+    return this.#listeners.addresses
+  }
+
+  /** After a rotation. */
+  reopenLogs(): void {
+    this.#log?.reopen()
+  }
+
+  /** For a process that is about to crash: the reason stands in the log too. */
+  sayCrash(error: unknown): void {
+    this.#log?.gateway.error('Crashed', { error })
   }
 
   /** All or nothing: a configuration with a mistake changes nothing. Resolves to whether it was applied. */
   reload(cause: string): Promise<boolean> {
-    const before = this.#reloading ?? Promise.resolve(true)
     // One after the other, so that the last change wins.
-    const run = before.then(() => this.#reload(cause))
-    this.#reloading = run
+    const run = this.#changing.then(() => this.#reload(cause))
+    this.#changing = run
     return run
   }
 
   async #reload(cause: string): Promise<boolean> {
-    if (this.#draining) return false
-    const log = this.#log!
+    const log = this.#log
+    // A start that failed has told why, and ends the process.
+    if (log === null || this.#plan === null) return false
+    if (this.#draining) {
+      log.gateway.info('Not reloaded: the gateway is stopping', { cause })
+      return false
+    }
     try {
       await this.#apply()
       this.#metrics.count('reload_total', 'applied')
@@ -109,12 +136,20 @@ export class Gateway {
 
   async #apply(): Promise<void> {
     const { configPath, env } = this.#options
-    const { configuration, warnings } = loadConfiguration(configPath, { env })
-    this.#log ??= makeLog(configuration.log)
+    const { configuration, source, warnings } = loadConfiguration(configPath, { env })
+    const logKey = JSON.stringify(configuration.log)
+    const nextLog = logKey === this.#logKey ? null : makeLog(configuration.log)
+    const isFirst = this.#log === null
+    this.#log ??= new CurrentLog(nextLog!)
     const log = this.#log
-    const store = this.#storeFor(configuration.limits.store, log)
+    const storeKey = storeKeyOf(configuration.limits.store, env)
+    let store = this.#store
     let plan: Plan
     try {
+      if (store === null || storeKey !== this.#storeKey) {
+        const url = readRedisUrl(configuration.limits.store, env)
+        store = makeStore(configuration.limits.store, url, (level, text) => log.gateway[level](text), this.#metrics)
+      }
       plan = makePlan(configuration, {
         env,
         log,
@@ -124,69 +159,64 @@ export class Gateway {
         caps: this.#caps,
         adminResponder: makeHealth({ isReady: () => this.#readiness(), metrics: this.#metrics }),
       })
-      await this.#swapSockets(plan)
+      const changed = await this.#listeners.exchange(plan.sockets, plan.drain)
+      if (!isFirst) this.#sayChanges(changed)
     } catch (error) {
-      if (store !== this.#store) await store.close()
-      throw error
+      if (store !== this.#store) await store?.close()
+      if (!isFirst) await nextLog?.close()
+      throw located(error, source)
     }
+    if (!isFirst && nextLog !== null) log.replace(nextLog)
+    this.#logKey = logKey
     const before = this.#plan
     const storeBefore = this.#store
     this.#plan = plan
     this.#configuration = configuration
     this.#store = store
-    if (storeBefore !== null && storeBefore !== store) void storeBefore.close()
-    if (before !== null) retire(before.services, plan.services)
+    this.#storeKey = storeKey
+    if (storeBefore !== null && storeBefore !== store) this.#retire(() => storeBefore.close())
+    for (const [name, service] of before?.services ?? []) {
+      if (plan.services.get(name) !== service) this.#retire(() => service.close())
+    }
     this.#watch?.update([configPath, ...plan.files])
     for (const line of warnings) log.gateway.warn('Configuration', { warning: line })
     if (before === null) for (const note of plan.notes) log.gateway.warn(note)
     await store.whenSettled()
   }
 
-  #storeFor(config: StoreConfig, log: Log): LimitStore {
-    const url = readRedisUrl(config, this.#options.env)
-    const key = JSON.stringify([url, config.redis])
-    if (this.#store !== null && key === this.#storeKey) return this.#store
-    this.#storeKey = key
-    return makeStore(config, url, (level, message) => log.gateway[level](message), this.#metrics)
-  }
-
-  /** Binds what is new, then swaps what stays, then drains what is gone: a port that is taken changes nothing. */
-  async #swapSockets(plan: Plan): Promise<void> {
-    const next = new Map<string, Open>()
-    const fresh: Listener[] = []
-    try {
-      for (const planned of plan.sockets) {
-        const key = `${planned.tls === null ? 'http' : 'https'} ${planned.host} ${planned.port}`
-        const now = this.#open.get(key)
-        if (now !== undefined && planned.port !== 0) {
-          next.set(key, { listener: now.listener, planned })
-          continue
-        }
-        const listener = new Listener(planned)
-        await listener.open()
-        fresh.push(listener)
-        next.set(planned.port === 0 ? `${key} ${planned.setting}` : key, { listener, planned })
-      }
-    } catch (error) {
-      for (const listener of fresh) listener.destroy()
-      throw error
+  #sayChanges(changed: { opened: readonly ListenerAddress[]; closed: readonly ListenerAddress[] }): void {
+    for (const { setting, host, port } of changed.opened) {
+      this.#log?.gateway.info('Listening', { setting, address: `${host}:${port}` })
     }
-    for (const { listener, planned } of next.values()) if (!fresh.includes(listener)) listener.serve(planned)
-    for (const [key, { listener }] of this.#open) if (!next.has(key)) listener.drain()
-    this.#open = next
+    for (const { setting, host, port } of changed.closed) {
+      this.#log?.gateway.info('Listening no more', { setting, address: `${host}:${port}` })
+    }
   }
 
-  #connectionCount(): number {
-    let count = 0
-    for (const { listener } of this.#open.values()) count += listener.connectionCount
-    return count
+  /** Requests that wait in a stage of the old plan (for a body, for the store) still go where they were meant to. */
+  #retire(end: () => Promise<void>): void {
+    this.#retired.add(end)
+    const timer = setTimeout(() => {
+      this.#retired.delete(end)
+      end().catch(ignoreError)
+    }, RETIRE_MS)
+    timer.unref()
+  }
+
+  /** Out of file descriptors, mostly: said now and then, since every further client causes it again. */
+  #onAcceptError(setting: string, code: string): void {
+    const now = performance.now()
+    if (now - this.#troubleSaidAt < TROUBLE_MS) return
+    this.#troubleSaidAt = now
+    this.#log?.gateway.error('Connections cannot be accepted', { setting, code })
   }
 
   #readiness(): { ready: boolean; reasons: string[] } {
     const reasons: string[] = []
     if (this.#draining) reasons.push('draining')
     const denies = this.#configuration?.limits.store.onOutage === 'deny'
-    if (denies && this.#store?.isUp === false) reasons.push('the limit store does not answer, and limits are set to deny')
+    if (denies && this.#store?.isUp === false)
+      reasons.push('the limit store does not answer, and limits are set to deny')
     return { ready: reasons.length === 0, reasons }
   }
 
@@ -198,7 +228,7 @@ export class Gateway {
    */
   drain(): Promise<void> {
     if (this.#ended !== null) {
-      this.#cut()
+      this.#listeners.destroy()
       return this.#ended
     }
     this.#draining = true
@@ -207,42 +237,48 @@ export class Gateway {
   }
 
   async #drain(): Promise<void> {
+    this.#watch?.close()
+    // A reload that is under way may still open sockets, which would then be left out.
+    await this.#changing
     const { timeout, webSocketWindow } = this.#plan?.drain ?? { timeout: 0, webSocketWindow: 0 }
     const deadline = performance.now() + timeout
-    this.#watch?.close()
-    this.#log?.gateway.info('Draining', { connections: this.#connectionCount(), webSockets: tunnelCount() })
+    const listeners = this.#listeners
+    this.#log?.gateway.info('Draining', { connections: listeners.connectionCount, webSockets: tunnelCount() })
     // The admin listener stays to the last, so that readiness says what is going on.
-    const admin = [...this.#open.values()].find(({ planned }) => planned.setting === 'listeners.admin.address')
-    for (const { listener } of this.#open.values()) if (listener !== admin?.listener) listener.drain()
-    void closeTunnels(Math.min(webSocketWindow, timeout / 2))
-    const adminCount = (): number => admin?.listener.connectionCount ?? 0
-    while (performance.now() < deadline && this.#connectionCount() > adminCount()) {
-      await new Promise((resolve) => setTimeout(resolve, 25))
+    listeners.drain(ADMIN)
+    const windowMs = Math.min(webSocketWindow, timeout / 2)
+    const windowEnd = performance.now() + windowMs
+    void closeTunnels(windowMs)
+    while (performance.now() < deadline && listeners.connectionCount > listeners.connectionCountOf(ADMIN)) {
+      await sleep(DRAIN_LOOK_MS)
+      // Handshakes that were under way when the window began.
+      if (performance.now() > windowEnd) void closeTunnels(0)
     }
-    this.#cut()
+    listeners.destroy()
     await Promise.all([...(this.#plan?.services.values() ?? [])].map((service) => service.destroy()))
+    // What is retired has no requests any more.
+    for (const end of this.#retired) end().catch(ignoreError)
     await this.#store?.close()
     this.#log?.gateway.info('Stopped')
-    await this.#log?.close()
+    if (this.#log !== null) await Promise.race([this.#log.close(), sleep(LOG_CLOSE_MS)])
     this.#metrics.close()
     this.#options.onEnd?.()
   }
-
-  #cut(): void {
-    for (const { listener } of this.#open.values()) listener.destroy()
-  }
 }
+
+const DRAIN_LOOK_MS = 25
 
 const RELOAD_EVENT = { event: 'sys_reload', user: '-', address: '-', requestId: '-' } as const
 
-/** Services that the new plan does not use end when their last answer has. */
-function retire(before: ReadonlyMap<string, Service>, now: ReadonlyMap<string, Service>): void {
-  for (const [name, service] of before) {
-    if (now.get(name) === service) continue
-    const timer = setTimeout(() => void service.destroy(), OLD_SERVICES_MS)
-    timer.unref()
-    void service.close().then(() => clearTimeout(timer), ignoreError)
-  }
+/** The store is kept over a reload where this stays the same. */
+function storeKeyOf(config: StoreConfig, env: Environment): string {
+  return JSON.stringify([readRedisUrl(config, env), config.redis])
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
 }
 
 function ignoreError(): void {}

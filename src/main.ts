@@ -7,6 +7,9 @@ export interface MainOptions {
   readonly configPath: string | null
 }
 
+/** After a second signal nothing that hangs keeps the process longer than this. */
+const HARD_END_MS = 1000
+
 /** Resolves when the gateway serves. Mistakes go to standard error, one a line, and set the exit code 1. */
 export async function main(options: MainOptions): Promise<void> {
   const demo = options.configPath === null ? await (await import('../demo/start.ts')).startBehindGateway() : null
@@ -15,6 +18,9 @@ export async function main(options: MainOptions): Promise<void> {
     env: process.env,
     onEnd: () => process.exit(0),
   })
+  // Before the start, which they may meet half-way: unhandled, each of these signals would end the process.
+  connectSignals(gateway)
+  process.on('uncaughtExceptionMonitor', (error) => gateway.sayCrash(error))
   try {
     await gateway.start()
   } catch (error) {
@@ -22,13 +28,22 @@ export async function main(options: MainOptions): Promise<void> {
     for (const problem of error.problems) process.stderr.write(`${problem}\n`)
     process.exit(1)
   }
-  process.on('SIGHUP', () => {
-    gateway.log.reopen()
-    void gateway.reload('SIGHUP')
-  })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void gateway.drain())
   for (const { setting, host, port } of gateway.addresses) {
     gateway.log.gateway.info('Listening', { setting, address: `${host}:${port}` })
   }
   demo?.onServing()
+}
+
+function connectSignals(gateway: Gateway): void {
+  process.on('SIGHUP', () => {
+    gateway.reopenLogs()
+    void gateway.reload('SIGHUP')
+  })
+  let stops = 0
+  const stop = (): void => {
+    stops++
+    void gateway.drain()
+    if (stops > 1) setTimeout(() => process.exit(1), HARD_END_MS).unref()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
 }

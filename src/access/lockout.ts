@@ -130,7 +130,7 @@ function makeLock(store: CounterStore, kind: string, lockAfter: number, lockForM
   // As long as a lock: attempts that were counted and never concluded (a node that died) hold an account no longer.
   const windowMs = lockForMs
   const failures = store.counter({ ...options, windowMs, name: `sign-in-${kind}-failures`, points: lockAfter })
-  const locks = store.counter({ ...options, windowMs, name: `sign-in-${kind}-locks`, points: 1 })
+  const locks = store.counter({ ...options, windowMs: DAY_MS, name: `sign-in-${kind}-locks`, points: 1 })
   const lockouts = store.counter({ ...options, windowMs: DAY_MS, name: `sign-in-${kind}-lockouts`, points: 1_000_000 })
   const mostMs = Math.max(HOUR_MS, lockForMs)
   return {

@@ -7,6 +7,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { Failure } from '../errors.ts'
 import { type AuditLog, DONE, type Metrics, type Stage, type Step, WAIT } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import type { HeaderList } from '../http/headers.ts'
 import type { Accounts } from './accounts.ts'
 import { readCredentials } from './credentials.ts'
 import type { Lockout } from './lockout.ts'
@@ -61,16 +62,16 @@ export function makeSignIn(options: SignInOptions): Stage {
     }
     const first: Shared = { waiting: [x] }
     running.set(shareKey, first)
-    decide(first, found.user, found.password, hash, key, address).then(
-      (outcome) => {
+    decide(first, found.user, found.password, hash, key, address)
+      .then((outcome) => {
         running.delete(shareKey)
         conclude(first, outcome, hash === null ? hidden(found.user) : found.user)
-      },
-      (error) => {
+      })
+      .catch((error) => {
         running.delete(shareKey)
+        // Also where the audit log cannot be written: nobody is let in unrecorded.
         for (const each of first.waiting) each.fail(new Failure('internal', 'sign-in broke', error))
-      },
-    )
+      })
     return WAIT
   }
 
@@ -138,6 +139,8 @@ export function makeSignIn(options: SignInOptions): Stage {
       case 'right':
       case 'remembered':
         x.user = user
+        // The password was meant for the gateway: a service behind it must not learn it.
+        x.headers = withoutCredentials(x.headers)
         x.resume()
         return
       case 'wrong':
@@ -173,6 +176,14 @@ export function makeSignIn(options: SignInOptions): Stage {
   }
 
   return signIn
+}
+
+function withoutCredentials(headers: HeaderList): HeaderList {
+  const kept: HeaderList = []
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'authorization') kept.push(headers[i]!, headers[i + 1]!)
+  }
+  return kept
 }
 
 function hasLeft(x: Exchange): boolean {

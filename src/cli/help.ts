@@ -58,7 +58,7 @@ export function helpText(): string {
 Usage: portcullis COMMAND [OPTIONS]
 
 ${lines.join('\n')}
-  ${'help COMMAND'.padEnd(width)} what a command does
+  ${'help COMMAND'.padEnd(width)}what a command does
 
   ${'--version'.padEnd(width)}print the version
   ${'--help'.padEnd(width)}print this

@@ -111,7 +111,7 @@ function missing(path: SettingPath, root: Schema, document: ConfigDocument): Pro
   const said = schemasAt(root, path)
     .map(descriptionOf)
     .find((each) => each !== '')
-  const sentence = said === undefined ? 'is missing' : `is missing: ${lowerFirst(said.replace(/\.$/, ''))}`
+  const sentence = said === undefined ? 'is missing' : `is missing: ${lowerFirst(said.replace(/\.(?: .*)?$/s, ''))}`
   return { offset: document.offsetOf(path), path, sentence, kind: 'missing' }
 }
 

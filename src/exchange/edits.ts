@@ -2,17 +2,28 @@
 import type { HeaderList } from '../http/headers.ts'
 import type { HeaderEdits } from './contracts.ts'
 
-/** A new list: what may leave, then what the gateway sets. `connection`-nominated names are dropped by the upstream half. */
-export function applyEdits(status: number, headers: HeaderList, edits: HeaderEdits): HeaderList {
+const NOTHING: HeaderList = []
+
+/**
+ * A new list: what the upstream may say, what the gateway says of this exchange (`own`, in place of what the upstream says
+ * under the same names), then what the route sets. Names that `connection` nominates are dropped by the upstream half.
+ */
+export function applyEdits(
+  status: number,
+  headers: HeaderList,
+  edits: HeaderEdits,
+  own: HeaderList = NOTHING,
+): HeaderList {
   const out: HeaderList = []
   const { drop, set, fallback } = edits
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!
-    if (!drop.has(name)) out.push(name, headers[i + 1]!)
+    if (!drop.has(name) && !has(own, name)) out.push(name, headers[i + 1]!)
   }
   for (let i = 0; i < fallback.length; i += 2) {
     if (!has(headers, fallback[i]!)) out.push(fallback[i]!, fallback[i + 1]!)
   }
+  for (let i = 0; i < own.length; i++) out.push(own[i]!)
   // A handshake's answer is read by no page: 101 keeps to what RFC 6455 asks for.
   if (status !== 101) for (let i = 0; i < set.length; i++) out.push(set[i]!)
   return out

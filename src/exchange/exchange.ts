@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
-import { getHeader, type HeaderList } from '../http/headers.ts'
+import type { HeaderList } from '../http/headers.ts'
 import {
   type BodySink,
   type ClientHalf,
@@ -18,6 +18,7 @@ import {
   type UpstreamHalf,
 } from './contracts.ts'
 import { applyEdits } from './edits.ts'
+import { describeProblem } from './problem.ts'
 
 export type Protocol = 'http/1.0' | 'http/1.1' | 'h2'
 
@@ -110,6 +111,7 @@ export class Exchange {
   #stages: readonly Stage[] = NO_STAGES
   #next = 0
   #running = false
+  #resumed = false
   #sink: BodySink | null = null
   #onCollected: ((body: Buffer) => void) | null = null
   #collected: Buffer[] = []
@@ -143,17 +145,16 @@ export class Exchange {
     this.#next = 0
   }
 
-  /** Goes on after WAIT. Nothing happens where the exchange has ended meanwhile. */
+  /** Goes on after WAIT; a stage may also call it before it returns WAIT. Nothing happens where the exchange has ended. */
   resume(): void {
-    // A stage that resumes before it returned WAIT is picked up by the loop that runs it.
+    this.#resumed = true
     if (this.#running) return
     this.#running = true
-    while (this.#next < this.#stages.length && !this.finished) {
-      const stage = this.#stages[this.#next++]!
-      const step = stage(this)
-      if (step === GO) continue
-      if (step === DONE) this.#next = this.#stages.length
-      break
+    while (this.#resumed && this.#next < this.#stages.length && !this.finished) {
+      this.#resumed = false
+      const step = this.#stages[this.#next++]!(this)
+      if (step === GO) this.#resumed = true
+      else if (step === DONE) this.#next = this.#stages.length
     }
     this.#running = false
   }
@@ -285,7 +286,7 @@ export class Exchange {
       return
     }
     upstream?.onExchangeAbort(failure)
-    const { type, body } = problem(this, failure)
+    const { type, body } = describeProblem(failure, this.headers, this.id)
     this.respond(
       failure.status,
       ['content-type', type, 'cache-control', 'no-store', ...this.#refusalHeaders(failure)],
@@ -300,8 +301,7 @@ export class Exchange {
   }
 
   #edited(status: number, headers: HeaderList): HeaderList {
-    const list = applyEdits(status, headers, this.route?.edits ?? this.listener.edits)
-    for (let i = 0; i < this.answerHeaders.length; i++) list.push(this.answerHeaders[i]!)
+    const list = applyEdits(status, headers, this.route?.edits ?? this.listener.edits, this.answerHeaders)
     if (this.id !== '') list.push('x-request-id', this.id)
     return list
   }
@@ -339,20 +339,3 @@ export class Exchange {
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** RFC 9457 for programs, a small page for people: by Accept, JSON where both are welcome. */
-function problem(x: Exchange, failure: Failure): { type: string; body: Buffer } {
-  const accept = getHeader(x.headers, 'accept')
-  if (accept?.includes('text/html')) {
-    const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${failure.status} ${failure.message}</title><meta name="viewport" content="width=device-width"><h1>${failure.message}</h1><p>Status ${failure.status}. If you ask for help, give this number: <code>${x.id}</code></p></html>\n`
-    return { type: 'text/html; charset=utf-8', body: Buffer.from(page) }
-  }
-  const json = {
-    type: 'about:blank',
-    title: failure.message,
-    status: failure.status,
-    code: failure.code,
-    requestId: x.id,
-  }
-  return { type: 'application/problem+json', body: Buffer.from(`${JSON.stringify(json)}\n`) }
-}

@@ -2,34 +2,21 @@
  * The HTTP/1.x server engine: one connection, its requests one after the other (pipelined ones in order), its answers.
  * It knows bytes and exchanges; what becomes of an exchange is the pipeline's business.
  */
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
-import { ChunkedDecoder } from '../http/chunked.ts'
-import { bodyFraming } from '../http/framing.ts'
-import { countHeader, getHeader, type HeaderList, hasToken, joinHeader } from '../http/headers.ts'
-import { parseRequestHead, type RequestHeadText } from '../http/request-head.ts'
-import { httpDate, joinClock, leaveClock, TICK_MS, type Ticking } from './clock.ts'
-import type { ClientHalf, ListenerPlan } from './contracts.ts'
+import { getHeader, type HeaderList, hasToken, joinHeader } from '../http/headers.ts'
+import { judgeIncompleteHead, parseRequestHead, type RequestHeadText } from '../http/request-head.ts'
+import { joinClock, leaveClock, type Ticking } from './clock.ts'
+import type { Connection, ConnectionOwner } from './connection.ts'
+import type { ClientHalf } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
-
-/** What a listener tells an engine, and what it holds of it. */
-export interface ConnectionOwner {
-  /** The plan for the next exchange. */
-  readonly plan: ListenerPlan
-  onConnectionEnd(connection: Connection): void
-}
-
-export interface Connection {
-  /** Ends after the running exchanges; at once where there are none. */
-  drain(): void
-  destroy(): void
-}
+import { Http1Answer } from './http1-answer.ts'
+import { Http1Body } from './http1-body.ts'
+import { frameRequest, isPersistent } from './http1-head.ts'
+import { SlowReader } from './slow-reader.ts'
 
 const CRLFCRLF = '\r\n\r\n'
-/** An answer up to this size goes out in one write together with its head. */
-const ONE_WRITE_BYTES = 16 * 1024
 /** What a client may still send after an answer that ends the connection, before it is cut. */
 const LINGER_BYTES = 1024 * 1024
 const LINGER_MS = 3000
@@ -55,22 +42,13 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
 
   // the request that is being read
   #headBegun = false
-  #bodyLeft = 0
-  #chunks: ChunkedDecoder | null = null
-  #bodyDone = true
-  #bodyFlows = false
-  #bodyBytes = 0
-  #bodyFlowingMs = 0
+  readonly #body = new Http1Body()
   #continueWanted = false
 
   // the answer that is being written
-  #heldHead = ''
-  #chunkedAnswer = false
-  #answerLeft = -1
+  readonly #answer: Http1Answer
   #closing = false
   #answering = false
-  #minor = 1
-  #sentTrailersWanted = false
 
   #draining = false
   #processing = false
@@ -78,16 +56,17 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   #lingering = false
   #lingered = 0
   #tunnelled = false
-  #stuckMs = 0
-  #lastQueued = 0
+  readonly #reader = new SlowReader()
 
   readonly #onData = (chunk: Buffer): void => this.#read(chunk)
   readonly #onDrain = (): void => this.#x?.upstream?.onClientDrain()
+  readonly #onMore = (): void => this.#process()
   readonly #onClose = (): void => this.#closed()
 
   constructor(socket: Socket, address: string, serverName: string, secure: boolean, owner: ConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
+    this.#answer = new Http1Answer(socket)
     this.address = address
     this.secure = secure
     this.serverName = serverName
@@ -120,8 +99,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     while (this.#pending !== null && !this.#ended && !this.#lingering) {
       if (this.#x === null) {
         if (!this.#readHead(this.#pending)) break
-      } else if (!this.#bodyDone) {
-        if (!this.#bodyFlows) {
+      } else if (!this.#body.done) {
+        if (!this.#body.flows) {
           this.#socket.pause()
           break
         }
@@ -139,225 +118,119 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   #readHead(bytes: Buffer): boolean {
     const limits = this.#owner.plan.limits
     // A single empty line before a request is skipped (RFC 9112, 2.2).
-    if (bytes[0] === 0x0d && bytes[1] === 0x0a && this.#requests > 0 && !this.#headBegun) {
-      this.#pending = bytes.length === 2 ? null : bytes.subarray(2)
-      if (this.#pending === null) return false
-      return this.#readHead(this.#pending)
-    }
-    const text = bytes.toString('latin1', 0, Math.min(bytes.length, limits.maxHeaderBytes + 1))
+    const from = bytes[0] === 0x0d && bytes[1] === 0x0a ? 2 : 0
+    const text = bytes.toString('latin1', from, Math.min(bytes.length, from + limits.maxHeaderBytes + 1))
     const end = text.indexOf(CRLFCRLF)
-    if (end === -1 || end + 4 > limits.maxHeaderBytes) return this.#incompleteHead(text, limits.maxHeaderBytes, limits.maxTargetBytes)
-    const used = end + 4
+    if (end === -1 || end + 4 > limits.maxHeaderBytes) return this.#incompleteHead(text)
+    const used = from + end + 4
     this.#pending = used === bytes.length ? null : bytes.subarray(used)
-    const head = parseRequestHead(used === text.length ? text : text.slice(0, used), limits.maxHeaders)
+    const head = parseRequestHead(text.slice(0, end + 4), limits.maxHeaders)
     if (typeof head === 'string') return this.#refuseBytes(head)
-    if (head.target.length > limits.maxTargetBytes) return this.#refuseBytes('target-too-long')
     return this.#begin(head)
   }
 
-  #incompleteHead(text: string, maxHeaderBytes: number, maxTargetBytes: number): boolean {
-    const lineEnd = text.indexOf('\r\n')
-    if (text.charCodeAt(0) === 0x16 && !this.secure) return this.#refuseBytes('bad-request-line')
-    // What cannot become a request line is not waited for.
-    if (lineEnd === -1 && /^[^A-Za-z]|[\0-\x08\x0a-\x0c\x0e-\x1f\x7f]/.test(text)) return this.#refuseBytes('bad-request-line')
-    if (lineEnd === -1 && text.length > maxTargetBytes + 32) return this.#refuseBytes('target-too-long')
-    if (lineEnd > maxTargetBytes + 32) return this.#refuseBytes('target-too-long')
-    if (text.length > maxHeaderBytes) return this.#refuseBytes('headers-too-large')
+  #incompleteHead(text: string): boolean {
+    const limits = this.#owner.plan.limits
+    const code = judgeIncompleteHead(text, limits.maxHeaderBytes, limits.maxTargetBytes)
+    if (code !== null) return this.#refuseBytes(code)
     if (!this.#headBegun) {
       this.#headBegun = true
-      this.#deadline = performance.now() + this.#owner.plan.limits.headersMs
+      this.#deadline = performance.now() + limits.headersMs
     }
     return false
   }
 
-  #begin(head: RequestHeadText): boolean {
+  #begin(text: RequestHeadText): boolean {
     this.#headBegun = false
+    const head = frameRequest(text)
+    if (typeof head === 'string') return this.#refuseBytes(head)
     const headers = head.headers
-    if (countHeader(headers, 'host') !== 1) return this.#refuseBytes('bad-host')
-    const protocol = head.minor === 1 ? 'http/1.1' : 'http/1.0'
-    const bodyLength = bodyFraming(headers, protocol)
-    if (bodyLength === 'bad-framing') return this.#refuseBytes(bodyLength)
     this.#requests++
-    this.#minor = head.minor
     this.#deadline = 0
     const plan = this.#owner.plan
-    const connection = joinHeader(headers, 'connection')
     this.#closing =
       this.#draining ||
-      (head.minor === 1 ? hasToken(connection, 'close') : !hasToken(connection, 'keep-alive')) ||
+      !isPersistent(head) ||
       this.#requests >= plan.limits.maxRequestsPerConnection ||
       performance.now() - this.#bornAt > plan.limits.maxConnectionAgeMs
-    this.#bodyLeft = bodyLength
-    this.#chunks = bodyLength === -1 ? new ChunkedDecoder() : null
-    this.#bodyDone = bodyLength === 0
-    this.#bodyFlows = false
-    this.#bodyBytes = 0
-    this.#bodyFlowingMs = 0
-    this.#continueWanted = !this.#bodyDone && head.minor === 1 && hasToken(getHeader(headers, 'expect'), '100-continue')
-    this.#sentTrailersWanted = hasToken(joinHeader(headers, 'te'), 'trailers')
-    this.#chunkedAnswer = false
-    this.#answerLeft = -1
-    this.#heldHead = ''
+    this.#body.begin(head.bodyLength)
+    this.#continueWanted =
+      !this.#body.done && text.minor === 1 && hasToken(getHeader(headers, 'expect'), '100-continue')
+    this.#answer.reset(text.minor, hasToken(joinHeader(headers, 'te'), 'trailers'))
     this.#answering = true
-    this.#stuckMs = 0
-    const x = new Exchange(
-      {
-        protocol,
-        method: head.method,
-        target: head.target,
-        authority: getHeader(headers, 'host'),
-        headers,
-        bodyLength,
-        connectProtocol: null,
-      },
-      this,
-      this,
-      plan,
-    )
-    this.#x = x
-    plan.run(x)
+    this.#reader.reset()
+    this.#x = new Exchange(head, this, this, plan)
+    plan.run(this.#x)
     return true
   }
 
   #readBody(bytes: Buffer): void {
     const x = this.#x!
-    if (this.#chunks === null) {
-      const piece = bytes.length > this.#bodyLeft ? bytes.subarray(0, this.#bodyLeft) : bytes
-      this.#pending = piece.length === bytes.length ? null : bytes.subarray(piece.length)
-      this.#bodyLeft -= piece.length
-      this.#bodyBytes += piece.length
-      this.#bodyDone = this.#bodyLeft === 0
-      x.onBodyData(piece)
-    } else {
-      const used = this.#chunks.decode(bytes, this.#onPiece)
-      this.#pending = used === bytes.length ? null : bytes.subarray(used)
-      if (this.#chunks.bad) {
-        this.#closing = true
-        this.#pending = null
-        x.refuse('bad-chunk')
-        return
-      }
-      this.#bodyDone = this.#chunks.ended
+    // The exchange may end with any piece: what was read must not be there to be read again.
+    this.#pending = null
+    const used = this.#body.read(bytes, (piece) => {
+      if (this.#x === x) x.onBodyData(piece)
+    })
+    if (this.#ended || this.#lingering) return
+    if (used === -1) {
+      this.#closing = true
+      x.refuse('bad-chunk')
+      return
     }
-    if (this.#bodyDone && this.#x === x) {
+    this.#pending = used === bytes.length ? null : bytes.subarray(used)
+    if (this.#body.done && this.#x === x) {
       x.onBodyEnd()
       this.#settle()
     }
   }
 
-  readonly #onPiece = (piece: Buffer): boolean => {
-    this.#bodyBytes += piece.length
-    this.#x?.onBodyData(piece)
-    return this.#bodyFlows && this.#x !== null
-  }
-
   resumeBody(): void {
-    if (this.#bodyFlows || this.#ended || this.#bodyDone) return
-    this.#bodyFlows = true
+    if (this.#body.flows || this.#ended || this.#body.done) return
+    this.#body.flows = true
     if (this.#continueWanted) {
       this.#continueWanted = false
       if (this.#pending === null) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
     }
     this.#socket.resume()
     // Not from within a stage: what has come already is read when the running code is done.
-    if (this.#pending !== null) process.nextTick(continueReading, this)
+    if (this.#pending !== null) process.nextTick(this.#onMore)
   }
 
   pauseBody(): void {
-    this.#bodyFlows = false
-  }
-
-  continueReading(): void {
-    this.#process()
+    this.#body.flows = false
   }
 
   // --- answering ---
 
   sendInformational(status: number, headers: HeaderList): void {
-    if (this.#minor === 0 || this.#ended) return
-    this.#socket.write(`${statusLine(status)}${fields(headers)}\r\n`, 'latin1')
+    if (!this.#ended) this.#answer.informational(status, headers)
   }
 
   sendHead(status: number, headers: HeaderList, body: Buffer | null): void {
     if (this.#ended) return
     this.#skipSmallBody()
-    if (!this.#bodyDone) this.#closing = true
-    let head = statusLine(status) + fields(headers)
-    if (getHeader(headers, 'date') === null) head += `date: ${httpDate()}\r\n`
-    if (body === null) {
-      const length = getHeader(headers, 'content-length')
-      const bodiless = this.#x!.method === 'HEAD' || status === 204 || status === 304
-      if (bodiless) this.#answerLeft = 0
-      else if (length !== null) this.#answerLeft = Number(length)
-      else if (this.#minor === 1) {
-        this.#chunkedAnswer = true
-        head += 'transfer-encoding: chunked\r\n'
-      } else this.#closing = true
-    }
-    if (this.#closing) head += 'connection: close\r\n'
-    else if (this.#minor === 0) head += 'connection: keep-alive\r\n'
-    head += '\r\n'
+    if (!this.#body.done) this.#closing = true
     if (body !== null) {
-      this.#writeWhole(head, body)
+      this.#answer.whole(status, headers, body, this.#closing)
       this.#answered()
       return
     }
-    // Head and first data go out together; without data soon, the head goes alone.
-    this.#heldHead = head
-    process.nextTick(flushHead, this)
-  }
-
-  flushHead(): void {
-    if (this.#heldHead === '' || this.#ended) return
-    const head = this.#heldHead
-    this.#heldHead = ''
-    this.#socket.write(head, 'latin1')
+    const isBodiless = this.#x!.method === 'HEAD' || status === 204 || status === 304
+    this.#closing = this.#answer.head(status, headers, isBodiless, this.#closing)
   }
 
   sendData(chunk: Buffer): boolean {
     if (this.#ended) return true
-    if (this.#answerLeft >= 0) {
-      if (chunk.length > this.#answerLeft) {
-        this.destroy()
-        return true
-      }
-      this.#answerLeft -= chunk.length
-    }
-    const before = this.#heldHead + (this.#chunkedAnswer ? `${chunk.length.toString(16)}\r\n` : '')
-    this.#heldHead = ''
-    if (this.#chunkedAnswer && chunk.length === 0) return true
-    const socket = this.#socket
-    if (before === '') return socket.write(chunk)
-    const after = this.#chunkedAnswer ? 2 : 0
-    if (chunk.length <= ONE_WRITE_BYTES) {
-      const whole = Buffer.allocUnsafe(before.length + chunk.length + after)
-      whole.write(before, 0, 'latin1')
-      chunk.copy(whole, before.length)
-      if (after !== 0) whole.write('\r\n', before.length + chunk.length, 'latin1')
-      return socket.write(whole)
-    }
-    socket.cork()
-    socket.write(before, 'latin1')
-    socket.write(chunk)
-    if (after !== 0) socket.write('\r\n', 'latin1')
-    socket.uncork()
-    return !socket.writableNeedDrain
+    const sent = this.#answer.data(chunk)
+    if (sent !== null) return sent
+    this.destroy()
+    return true
   }
 
   sendEnd(trailers: HeaderList | null): void {
     if (this.#ended) return
-    // A length that was promised and not kept must not look like a whole answer (RFC 9112, 8).
-    if (this.#answerLeft > 0) {
-      this.destroy()
-      return
-    }
-    let tail = this.#heldHead
-    this.#heldHead = ''
-    if (this.#chunkedAnswer) {
-      tail += `0\r\n${trailers !== null && this.#sentTrailersWanted ? fields(trailers) : ''}\r\n`
-    }
-    if (tail !== '') this.#socket.write(tail, 'latin1')
-    this.#answered()
+    if (this.#answer.end(trailers)) this.#answered()
+    else this.destroy()
   }
 
   abort(_why: Failure): void {
@@ -371,7 +244,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     socket.pause()
     this.#tunnelled = true
     this.#deadline = 0
-    socket.write(`${statusLine(101)}${fields(headers)}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`, 'latin1')
+    this.#answer.switchToWebSocket(headers)
     if (this.#pending !== null) socket.unshift(this.#pending)
     this.#pending = null
     return socket
@@ -381,27 +254,11 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     this.#closing = true
   }
 
-  #writeWhole(head: string, body: Buffer): void {
-    const socket = this.#socket
-    if (body.length > ONE_WRITE_BYTES) {
-      socket.cork()
-      socket.write(head, 'latin1')
-      socket.write(body)
-      socket.uncork()
-      return
-    }
-    const whole = Buffer.allocUnsafe(head.length + body.length)
-    whole.write(head, 0, 'latin1')
-    body.copy(whole, head.length)
-    socket.write(whole)
-  }
-
   /** A refused request whose body is here already need not cost the connection. */
   #skipSmallBody(): void {
-    if (this.#bodyDone || this.#chunks !== null || this.#pending === null || this.#pending.length < this.#bodyLeft) return
-    this.#pending = this.#pending.length === this.#bodyLeft ? null : this.#pending.subarray(this.#bodyLeft)
-    this.#bodyLeft = 0
-    this.#bodyDone = true
+    if (this.#pending === null) return
+    const skipped = this.#body.skip(this.#pending.length)
+    if (skipped > 0) this.#pending = skipped === this.#pending.length ? null : this.#pending.subarray(skipped)
   }
 
   #answered(): void {
@@ -413,12 +270,12 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   #settle(): void {
     if (this.#answering || this.#ended || this.#x === null) return
     this.#x = null
-    if (this.#closing || !this.#bodyDone) {
+    if (this.#closing || !this.#body.done) {
       this.#endGently()
       return
     }
     this.#deadline = performance.now() + this.#owner.plan.limits.idleMs
-    if (this.#pending !== null) process.nextTick(continueReading, this)
+    if (this.#pending !== null) process.nextTick(this.#onMore)
     this.#socket.resume()
   }
 
@@ -480,55 +337,12 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     }
     if (this.#tunnelled) return
     this.#x?.onTick(now)
-    this.#checkBodyRate()
-    this.#checkReader()
-  }
-
-  /** A body that comes slower than the minimum rate is a slow attack: the time that we paused it does not count. */
-  #checkBodyRate(): void {
-    if (this.#bodyDone || !this.#bodyFlows || this.#x === null) return
-    const limits = this.#owner.plan.limits
-    this.#bodyFlowingMs += TICK_MS
-    const judgedMs = this.#bodyFlowingMs - limits.bodyGraceMs
-    if (judgedMs > 0 && this.#bodyBytes < (judgedMs / 1000) * limits.bodyMinRate) {
+    if (this.#x !== null && this.#body.isTooSlow(this.#owner.plan.limits)) {
       this.#closing = true
       this.#x.refuse('body-timeout')
     }
+    if (this.#reader.isStuck(this.#socket.writableLength, this.#owner.plan.limits.sendMs)) this.destroy()
   }
-
-  /** A client that takes nothing of what is queued for it is cut. */
-  #checkReader(): void {
-    const queued = this.#socket.writableLength
-    if (queued === 0 || queued < this.#lastQueued) this.#stuckMs = 0
-    else this.#stuckMs += TICK_MS
-    this.#lastQueued = queued
-    if (this.#stuckMs > this.#owner.plan.limits.sendMs) this.destroy()
-  }
-}
-
-const STATUS_LINES = new Map<number, string>()
-
-function statusLine(status: number): string {
-  let line = STATUS_LINES.get(status)
-  if (line === undefined) {
-    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`
-    STATUS_LINES.set(status, line)
-  }
-  return line
-}
-
-function fields(headers: HeaderList): string {
-  let text = ''
-  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`
-  return text
-}
-
-function flushHead(connection: Http1Connection): void {
-  connection.flushHead()
-}
-
-function continueReading(connection: Http1Connection): void {
-  connection.continueReading()
 }
 
 /** A socket error is followed by 'close', which ends everything. */

@@ -125,7 +125,7 @@ function build(config: HeadersConfig, secure: boolean): HeaderEdits {
   const base = PROFILES[config.profile]
   const set = new Map(base.set)
   const fallback = new Map(base.fallback)
-  if (config.frameAncestors.length > 0) {
+  if (config.profile === 'embed' && config.frameAncestors.length > 0) {
     set.set(CSP, set.get(CSP)!.replace("frame-ancestors 'none'", `frame-ancestors ${config.frameAncestors.join(' ')}`))
   }
   if (!secure) for (const each of [set, fallback]) withoutUpgrade(each)

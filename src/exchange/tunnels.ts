@@ -1,7 +1,10 @@
 /** The open WebSockets of this process, so that a drain can close them with a reason. Knows no frame. */
+import type { Peer } from './exchange.ts'
 
 export interface OpenTunnel {
-  /** Close frame to both sides (RFC 6455, 7.4.1), then the end. */
+  /** The client's connection. */
+  readonly peer: Peer
+  /** Close frame to both sides (RFC 6455, 7.4.1), then the end. Nothing happens where that is under way. */
   close(code: number, reason: string): void
 }
 
@@ -20,10 +23,14 @@ export function tunnelCount(): number {
 }
 
 /**
- * Closes all with 1001 (going away), spread evenly over `windowMs` so that clients do not all return at once.
+ * Closes all that are meant with 1001 (going away), spread evenly over `windowMs` milliseconds so that clients do not all
+ * return at once.
  */
-export async function closeTunnels(windowMs: number): Promise<void> {
-  const all = [...open]
+export async function closeTunnels(
+  windowMs: number,
+  isMeant: (tunnel: OpenTunnel) => boolean = () => true,
+): Promise<void> {
+  const all = [...open].filter(isMeant)
   const stepMs = 50
   const perStep = Math.max(1, Math.ceil(all.length / Math.max(1, Math.floor(windowMs / stepMs))))
   for (let i = 0; i < all.length; i += perStep) {

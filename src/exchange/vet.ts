@@ -30,9 +30,11 @@ export const vet: Stage = (x) => {
   if (x.isWebSocket) x.method = 'GET'
   else if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse(x, 'wrong-method')
 
+  if (head.target.length > x.listener.limits.maxTargetBytes) return refuse(x, 'target-too-long')
   const target = parseTarget(head.target, x.method)
   if (target === null) return refuse(x, 'bad-target')
-  if (target.authority !== null && !sameAuthority(target.authority, authority, x.peer.secure)) return refuse(x, 'bad-host')
+  if (target.authority !== null && !sameAuthority(target.authority, authority, x.peer.secure))
+    return refuse(x, 'bad-host')
   x.path = target.path
   x.query = target.query
 
@@ -51,7 +53,11 @@ function identify(x: Exchange): void {
   const headers = x.head.headers
   x.isFromTrustedProxy = plan.isTrustedProxy(x.peer.address)
   if (x.isFromTrustedProxy) {
-    x.clientAddress = clientFromForwardedFor(joinHeader(headers, 'x-forwarded-for'), x.peer.address, plan.isTrustedProxy)
+    x.clientAddress = clientFromForwardedFor(
+      joinHeader(headers, 'x-forwarded-for'),
+      x.peer.address,
+      plan.isTrustedProxy,
+    )
     const id = getHeader(headers, 'x-request-id')
     if (id !== null && countHeader(headers, 'x-request-id') === 1 && isRequestId(id)) x.id = id
   }

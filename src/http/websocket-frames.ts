@@ -10,7 +10,7 @@ export const TEXT = 1
 export const BINARY = 2
 export const CLOSE = 8
 export const PING = 9
-export const PONG = 10
+const PONG = 10
 
 /** Status codes of RFC 6455, 7.4.1 that the gateway itself says. */
 export const CLOSE_CODES = {

@@ -77,7 +77,7 @@ export class RedisCounter implements ImmediateCounter {
       customIncrTtlLuaScript: WINDOW_SCRIPT,
       rejectIfRedisNotReady: true,
     })
-    link.onRecovered(() => this.#replay())
+    link.onRecovered(prefix, () => this.#replay())
   }
 
   addNow(key: string, points = 1): CounterState | null {

@@ -7,8 +7,9 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import type { TlsConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { AddressCaps } from '../exchange/address-caps.ts'
+import type { Connection, ConnectionOwner } from '../exchange/connection.ts'
 import type { ListenerPlan } from '../exchange/contracts.ts'
-import { type Connection, type ConnectionOwner, Http1Connection } from '../exchange/http1.ts'
+import { Http1Connection } from '../exchange/http1.ts'
 import { Http2Connection } from '../exchange/http2.ts'
 import { clientKey, normaliseAddress } from '../http/address.ts'
 import type { LoadedCertificate } from './certificates.ts'
@@ -43,11 +44,13 @@ export class Listener implements ConnectionOwner {
   readonly #tlsServer: TlsServer | null
   readonly #table: CertificateTable | null
   readonly #connections = new Set<Connection>()
+  readonly #onAcceptError: (setting: string, code: string) => void
   #draining = false
 
-  /** Binds nothing yet. */
-  constructor(options: ListenerOptions) {
+  /** Binds nothing yet. `onAcceptError` is called when the system has no socket left for a client. */
+  constructor(options: ListenerOptions, onAcceptError: (setting: string, code: string) => void) {
     this.#options = options
+    this.#onAcceptError = onAcceptError
     this.plan = options.plan((serverName, host) => this.covers(serverName, host))
     this.#server = createServer({ pauseOnConnect: false, noDelay: true }, (socket) => this.#onConnection(socket))
     this.#server.maxConnections = options.maxConnections
@@ -74,6 +77,11 @@ export class Listener implements ConnectionOwner {
     return this.#connections.size
   }
 
+  /** Did this connection come by this listener, and is it open? */
+  holds(connection: object): boolean {
+    return (this.#connections as Set<object>).has(connection)
+  }
+
   /** For 421: does the certificate that was served for `serverName` cover `host`? Always, without TLS. */
   covers(serverName: string, host: string): boolean {
     return this.#table === null || this.#table.covers(serverName, host)
@@ -88,7 +96,9 @@ export class Listener implements ConnectionOwner {
       this.#server.once('error', onError)
       this.#server.listen({ host, port, backlog: 1024 }, () => {
         this.#server.off('error', onError)
-        this.#server.on('error', ignoreError)
+        this.#server.on('error', (error: NodeJS.ErrnoException) => {
+          this.#onAcceptError(setting, error.code ?? error.message)
+        })
         resolve()
       })
     })

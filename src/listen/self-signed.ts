@@ -8,8 +8,8 @@
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { BlockList, isIP } from 'node:net'
 import { join } from 'node:path'
+import { isLoopback } from '../config/addresses.ts'
 import type { TlsConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 
@@ -142,17 +142,7 @@ function takeLock(lock: string): void {
   throw new Error(`another process holds ${lock}; delete it if none runs`)
 }
 
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
-
-/** True for an IP address that only this machine can reach. Names are not resolved: they are not loopback. */
-export function isLoopback(address: string): boolean {
-  const family = isIP(address)
-  return family !== 0 && LOOPBACK.check(address, family === 4 ? 'ipv4' : 'ipv6')
-}
-
-/** The self-signed certificate stays on loopback, unless `selfSigned: true` is written out for the listener. */
+/** For an IP address: the self-signed certificate stays on loopback, unless `selfSigned: true` is written out for the listener. */
 export function isSelfSignedAllowed(address: string, tls: Pick<TlsConfig, 'selfSigned'>): boolean {
   return tls.selfSigned || isLoopback(address)
 }

@@ -5,7 +5,8 @@
  * What holds for every result, in every mode and form: no `<` in it can start a tag, a comment or an end tag, also when
  * other text is put behind it; so it is inert in innerHTML, and a second run finds nothing to change. Character
  * references (`&lt;`, `&amp;`) and bare `&` are never touched: none can become an element, URLs stay as they are,
- * and nothing is escaped twice. Text without such a `<` stays byte for byte.
+ * and nothing is escaped twice. Text without such a `<` stays
+ * byte for byte (but where any `<` stands, control characters go, and a `<` at the very end gets a space).
  */
 import sanitizeHtml from 'sanitize-html'
 import { prepareMarkup } from './markup.ts'
@@ -13,9 +14,8 @@ import { prepareMarkup } from './markup.ts'
 export type HtmlMode = 'strip' | 'escape'
 export type HtmlOutput = 'html' | 'text'
 
-// A `<` at the very end counts: whatever a client puts behind it could make it a tag.
-const TAG_START = /<(?![^a-zA-Z/!?])/
-const TAG_STARTS = /<(?![^a-zA-Z/!?])/g
+const TAG_START = /<[a-zA-Z/!?]/
+const TAG_STARTS = /<(?=[a-zA-Z/!?])/g
 // They mean nothing in a message, and a service that drops them would turn `<\x01b>` into a tag.
 const CONTROLS = /[\x00-\x08\x0b\x0e-\x1f\x7f]+/g
 
@@ -37,11 +37,16 @@ const OPTIONS: sanitizeHtml.IOptions = {
 export function clean(text: string, mode: HtmlMode, output: HtmlOutput): string {
   if (text.indexOf('<') === -1) return text
   const readable = text.replace(CONTROLS, '')
-  if (!TAG_START.test(readable)) return readable
-  const words = mode === 'strip' ? strip(readable) : readable
-  if (!TAG_START.test(words)) return words
-  if (output === 'text') return words.replace(TAG_STARTS, '< ')
-  return words.replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  const words = mode === 'strip' && TAG_START.test(readable) ? strip(readable) : readable
+  return defuse(words, output)
+}
+
+function defuse(words: string, output: HtmlOutput): string {
+  // What a client puts behind a `<` at the very end could make it a tag; a space keeps `>_<` readable in every client.
+  const ended = words.endsWith('<') ? `${words} ` : words
+  if (!TAG_START.test(ended)) return ended
+  if (output === 'text') return ended.replace(TAG_STARTS, '< ')
+  return ended.replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
 function strip(text: string): string {

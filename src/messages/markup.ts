@@ -5,8 +5,8 @@
 
 /** Over this the text is no chat message: what follows is kept as words. Bounds the work of the HTML parser. */
 const MAX_TAGS = 1000
-/** So many tags that are never closed are searched to the end of the text; after them every `<` is words. */
-const MAX_MISSES = 64
+/** Characters that may be looked at for each one of the text; after that every `<` is words. Keeps the work linear. */
+const MAX_WORK = 16
 
 const set = (names: string): ReadonlySet<string> => new Set(names.split(' '))
 
@@ -35,9 +35,10 @@ export interface PreparedMarkup {
 /** Prepares a text that may hold markup. Linear in its length. */
 export function prepareMarkup(text: string): PreparedMarkup {
   const scan = new MarkupScan(text)
+  const mostWork = MAX_WORK * (text.length + 64)
   let from = 0
   let at = text.indexOf('<')
-  while (at !== -1 && scan.tags < MAX_TAGS && scan.misses < MAX_MISSES) {
+  while (at !== -1 && scan.tags < MAX_TAGS && scan.work < mostWork) {
     const end = scan.markupEnd(at)
     if (end === -1) {
       at = text.indexOf('<', at + 1)
@@ -55,7 +56,8 @@ export function prepareMarkup(text: string): PreparedMarkup {
 class MarkupScan {
   html = ''
   tags = 0
-  misses = 0
+  /** Characters looked at. */
+  work = 0
   readonly #text: string
   /** Unknown names of which an end tag stands in the text; collected when first needed. */
   #ended: Set<string> | null = null
@@ -99,8 +101,7 @@ class MarkupScan {
     if (text.startsWith('--', at + 2)) {
       if (text.startsWith('>', at + 4)) return at + 5
       if (text.startsWith('->', at + 4)) return at + 6
-      const end = this.#after('-->', at + 4)
-      return end
+      return this.#after('-->', at + 4)
     }
     const next = text.charCodeAt(at + 2)
     if (next === 91 /* [ */) return this.#after(text.startsWith('[CDATA[', at + 2) ? ']]>' : '>', at + 3)
@@ -109,9 +110,8 @@ class MarkupScan {
 
   #after(what: string, from: number): number {
     const found = this.#text.indexOf(what, from)
-    if (found !== -1) return found + what.length
-    this.misses++
-    return -1
+    this.work += (found === -1 ? this.#text.length : found) - from
+    return found === -1 ? -1 : found + what.length
   }
 
   #endTagEnd(at: number): number {
@@ -161,7 +161,7 @@ class MarkupScan {
     const found = end.exec(this.#text)
     const close = found === null ? -1 : this.#text.indexOf('>', found.index)
     if (close !== -1) return close + 1
-    this.misses++
+    this.work += this.#text.length - from
     this.#name = 'plaintext'
     return from
   }
@@ -172,7 +172,10 @@ class MarkupScan {
     let valueNext = false
     for (let i = from; i < text.length; i++) {
       const c = text.charCodeAt(i)
-      if (c === 62 /* > */) return i + 1
+      if (c === 62 /* > */) {
+        this.work += i - from
+        return i + 1
+      }
       if (c === 61 /* = */) valueNext = true
       else if (valueNext && (c === 34 || c === 39) /* quotes */) {
         i = text.indexOf(c === 34 ? '"' : "'", i + 1)
@@ -180,7 +183,7 @@ class MarkupScan {
         valueNext = false
       } else if (c !== 32 && c !== 9 && c !== 10 && c !== 12 && c !== 13) valueNext = false
     }
-    this.misses++
+    this.work += text.length - from
     return -1
   }
 }

@@ -72,7 +72,7 @@ export function compileRules(config: MessagesConfig): MessageRules {
 }
 
 /** Cleans one plain text. */
-export function cleanText(rules: MessageRules, text: string): Cleaned {
+function cleanText(rules: MessageRules, text: string): Cleaned {
   const result = rules.visit(text)
   if (result === null) return AGAINST_RULE
   return { outcome: result === text ? 'same' : 'changed', text: result }
@@ -107,7 +107,7 @@ export function cleanPlain(rules: MessageRules, text: string): Cleaned {
 }
 
 /** Applies the fields (or every string) to a parsed document, in place. */
-export function applyRules(rules: MessageRules, root: unknown): Visited {
+function applyRules(rules: MessageRules, root: unknown): Visited {
   if (rules.fields === null) return applyEverywhere(root, rules.visit)
   if (typeof root === 'string') return applyEverywhere(root, rules.visit)
   return applyFields(root, rules.fields, rules.visit)

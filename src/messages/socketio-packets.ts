@@ -3,11 +3,11 @@
  * in, one out. What the two protocols do not let a client send is refused, and so is binary data.
  */
 
-import { applyEverywhere, applyFields, type Visited } from './fields.ts'
+import { applyEverywhere, applyFields, type FieldPath, type Visited } from './fields.ts'
 import { AGAINST_RULE, type Cleaned, finish, type MessageRules, parseStrict, UNREADABLE } from './rules.ts'
 
 /** Separates the packets of a polling body (Engine.IO 4, "Payload"). */
-export const SEPARATOR = '\x1e'
+const SEPARATOR = '\x1e'
 
 /** Type, namespace, acknowledgement id, and where the JSON begins. Ids are ASCII digits only, other than in the reference parser. */
 const HEAD = /^([0-4])(\/[A-Za-z0-9._~!$&'()*+;=:@%/?-]{0,255}(?:,|$))?(\d{1,15})?(?=[[{]|$)/
@@ -27,7 +27,7 @@ export function cleanPacket(rules: MessageRules, packet: string): Cleaned {
       return cleanSocketPacket(rules, packet)
     case 50 /* 2 ping */:
     case 51 /* 3 pong */:
-      return packet.length === 1 || packet.endsWith('probe', 6) ? same(packet) : UNREADABLE
+      return packet.length === 1 || packet.slice(1) === 'probe' ? same(packet) : UNREADABLE
     case 49 /* 1 close */:
     case 53 /* 5 upgrade */:
     case 54 /* 6 noop */:
@@ -50,15 +50,15 @@ function cleanSocketPacket(rules: MessageRules, packet: string): Cleaned {
   if (type === CONNECT ? !isObject || id !== undefined : isObject || (type !== EVENT && type !== ACK)) return UNREADABLE
   const document = parseStrict(json)
   if (document === undefined) return UNREADABLE
-  const event = type === EVENT ? (document as unknown[])[0] : null
-  if (event !== null && (typeof event !== 'string' || RESERVED.has(event))) return UNREADABLE
-  const paths = event === null ? undefined : rules.events.get(event)
-  if (paths === undefined) {
-    if (event !== null && rules.otherEvents === 'refuse') return AGAINST_RULE
-    // Of an event with a changed name nobody would know: applyEverywhere refuses nothing in values, so it is asked here.
-    if (event !== null && rules.visit(event) !== event) return AGAINST_RULE
-    if (rules.otherEvents === 'pass') return same(packet)
+  let paths: readonly FieldPath[] | undefined
+  if (type === EVENT) {
+    const event = (document as unknown[])[0]
+    if (typeof event !== 'string' || RESERVED.has(event)) return UNREADABLE
+    paths = rules.events.get(event)
+    // An event whose name had to be changed would be another event.
+    if (paths === undefined && (rules.otherEvents === 'refuse' || rules.visit(event) !== event)) return AGAINST_RULE
   }
+  if (paths === undefined && rules.otherEvents === 'pass') return same(packet)
   const cleaned = finish(json, document, (root) => {
     if (paths === undefined) return applyEverywhere(root, rules.visit)
     return applyArguments(root as unknown[], (list) => applyFields(list, paths, rules.visit))

@@ -47,13 +47,9 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
   function answerTranscripts(x: Exchange): void {
     if (x.user === '' && !allowAnonymous) return x.refuse('sign-in-required')
     if (x.method !== 'GET' && x.method !== 'HEAD') return x.refuse('wrong-method')
-    if (x.path === '/') {
-      sendList(x).catch((error) => broken(x, error))
-      return
-    }
-    const name = parseTranscriptPath(x.path)
-    if (name === null) return refuse(x, '-', 'not the name of a transcript')
-    sendTranscript(x, name).catch((error) => broken(x, error))
+    const sent = x.path === '/' ? sendList(x) : sendTranscript(x, parseTranscriptPath(x.path))
+    // Also where the audit log cannot be written: nothing is shown unrecorded.
+    sent.catch((error) => x.fail(new Failure('internal', 'transcripts', error)))
   }
 
   async function sendList(x: Exchange): Promise<void> {
@@ -77,7 +73,8 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
     x.respond(200, dataHeaders('json'), Buffer.from(`${JSON.stringify(body)}\n`))
   }
 
-  async function sendTranscript(x: Exchange, name: TranscriptName): Promise<void> {
+  async function sendTranscript(x: Exchange, name: TranscriptName | null): Promise<void> {
+    if (name === null) return refuse(x, '-', 'not the name of a transcript')
     const file = await openTranscript(folder, name.segments)
     if (file === null) return refuse(x, name.name, 'no such transcript')
     if (x.finished) return closeQuietly(file)
@@ -131,10 +128,6 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
   function refuse(x: Exchange, object: string, reason: string): void {
     record(x, object, 'failure', reason)
     x.refuse('not-found')
-  }
-
-  function broken(x: Exchange, error: unknown): void {
-    x.fail(new Failure('internal', 'transcripts', error))
   }
 
   function record(x: Exchange, object: string, outcome: 'success' | 'failure', reason: string): void {

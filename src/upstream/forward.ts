@@ -7,13 +7,13 @@ import type { Dispatcher } from 'undici'
 import { Failure } from '../errors.ts'
 import { DONE, type Metrics, type Stage, type UpstreamHalf } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { getHeader, HOP_BY_HOP, type HeaderList } from '../http/headers.ts'
+import { getHeader, type HeaderList, HOP_BY_HOP } from '../http/headers.ts'
 import { RequestBody } from './request-body.ts'
 import { nominatedNames, requestHeaders } from './request-headers.ts'
 import type { Endpoint, Service } from './service.ts'
 import { openTunnel } from './tunnel.ts'
 import { upstreamFailure } from './upstream-failure.ts'
-import { acceptsHandshake, handshakeHeaders, makeHandshake, type Handshake } from './websocket-handshake.ts'
+import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } from './websocket-handshake.ts'
 
 const MAX_TRIES = 2
 const MAX_INFORMATIONAL = 16
@@ -120,7 +120,7 @@ class Forwarding implements UpstreamHalf, Dispatcher.DispatchHandler {
     x.upstreamMs = performance.now() - x.startedAt
     const type = getHeader(headers, 'content-type')
     if (type?.startsWith('text/event-stream')) x.deadline = 0
-    x.respondHead(status, withoutHopByHop(headers))
+    x.respondHead(status, relayable(status, headers))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -213,6 +213,15 @@ function readHeaders(raw: readonly Buffer[]): HeaderList {
   for (let i = 0; i + 1 < raw.length; i += 2) {
     out.push(raw[i]!.toString('latin1').toLowerCase(), raw[i + 1]!.toString('latin1'))
   }
+  return out
+}
+
+/** Without a length that does not count: beside a transfer coding, or in a 204 (RFC 9112, 6.2; RFC 9110, 8.6). */
+function relayable(status: number, headers: HeaderList): HeaderList {
+  const kept = withoutHopByHop(headers)
+  if (status !== 204 && getHeader(headers, 'transfer-encoding') === null) return kept
+  const out: HeaderList = []
+  for (let i = 0; i < kept.length; i += 2) if (kept[i] !== 'content-length') out.push(kept[i]!, kept[i + 1]!)
   return out
 }
 

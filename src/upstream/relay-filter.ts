@@ -62,7 +62,8 @@ class RelayFilter implements TunnelFilter {
 
   #tellClient(): void {
     this.#toldClient = true
-    if (!this.#fromUpstream.sawClose) this.#sides.toClient(closeFrame(this.#closing!.code, this.#closing!.reason, false))
+    if (!this.#fromUpstream.sawClose)
+      this.#sides.toClient(closeFrame(this.#closing!.code, this.#closing!.reason, false))
   }
 
   #tellUpstream(): void {

@@ -1,10 +1,18 @@
 /** What an upstream is told: the client's fields without hop-by-hop and forged ones, and the gateway's own. */
-import { forwardedValue, isForgedName } from '../http/forwarded.ts'
-import { HOP_BY_HOP, type HeaderList, joinHeader } from '../http/headers.ts'
+
 import type { Exchange } from '../exchange/exchange.ts'
+import { forwardedValue, isForgedName } from '../http/forwarded.ts'
+import { type HeaderList, HOP_BY_HOP, joinHeader } from '../http/headers.ts'
 
 // Settled by the gateway itself: the host it vetted, the length it counted, the expectation it met.
-const OWN: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'traceparent', 'max-forwards', 'x-request-id'])
+const OWN: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'expect',
+  'traceparent',
+  'max-forwards',
+  'x-request-id',
+])
 // A message filter has to read the frames, and compressed ones it cannot bound.
 const WEBSOCKET_OWN: ReadonlySet<string> = new Set([
   'sec-websocket-extensions',
@@ -21,7 +29,8 @@ export function requestHeaders(x: Exchange): HeaderList {
   let priorHops: string | null = null
   for (let i = 0; i < from.length; i += 2) {
     const name = from[i]!
-    if (HOP_BY_HOP.has(name) || OWN.has(name) || nominated?.has(name) || (x.isWebSocket && WEBSOCKET_OWN.has(name))) continue
+    if (HOP_BY_HOP.has(name) || OWN.has(name) || nominated?.has(name) || (x.isWebSocket && WEBSOCKET_OWN.has(name)))
+      continue
     if (isForgedName(name)) {
       if (name === 'x-forwarded-for' && x.isFromTrustedProxy) priorHops = joinHeader(from, name)
       continue

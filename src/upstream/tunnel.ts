@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
 import type { TunnelFilter, TunnelSides } from '../exchange/contracts.ts'
-import type { Exchange } from '../exchange/exchange.ts'
+import type { Exchange, Peer } from '../exchange/exchange.ts'
 import { addTunnel, type OpenTunnel, removeTunnel } from '../exchange/tunnels.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { relayFilter } from './relay-filter.ts'
@@ -115,6 +115,10 @@ class Tunnel implements TunnelSides, OpenTunnel, Ticking {
   }
 
   // --- the gateway's side ---
+
+  get peer(): Peer {
+    return this.#x.peer
+  }
 
   close(code: number, reason: string): void {
     if (!this.#over) this.#filter.close(code, reason)

@@ -18,7 +18,11 @@ export interface Handshake {
 export function makeHandshake(x: Exchange): Handshake {
   const key = randomBytes(16).toString('base64')
   const offered = joinHeader(x.headers, 'sec-websocket-protocol')
-  return { key, expected: acceptFor(key), offered: offered === null ? [] : offered.split(',').map((each) => each.trim()) }
+  return {
+    key,
+    expected: acceptFor(key),
+    offered: offered === null ? [] : offered.split(',').map((each) => each.trim()),
+  }
 }
 
 export function handshakeHeaders(handshake: Handshake): HeaderList {
@@ -48,5 +52,7 @@ export function answerHeaders(x: Exchange, headers: HeaderList): HeaderList {
 }
 
 function acceptFor(key: string): string {
-  return createHash('sha1').update(key + GUID).digest('base64')
+  return createHash('sha1')
+    .update(key + GUID)
+    .digest('base64')
 }

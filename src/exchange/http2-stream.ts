@@ -1,0 +1,262 @@
+/**
+ * One HTTP/2 stream as the client half of an exchange. It knows the stream and its exchange; of the session only that it
+ * wants to be told about the end.
+ */
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import { Failure } from '../errors.ts'
+import { streamBodyLength } from '../http/framing.ts'
+import { getHeader, type HeaderList, TOKEN } from '../http/headers.ts'
+import { httpDate, TICK_MS } from './clock.ts'
+import type { ClientHalf, HttpLimits, ListenerPlan } from './contracts.ts'
+import { Exchange, type Peer } from './exchange.ts'
+import { SlowReader } from './slow-reader.ts'
+
+const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
+
+/** The session, as a stream sees it. */
+export interface StreamOwner extends Peer {
+  onStreamEnd(half: Http2Stream): void
+}
+
+export class Http2Stream implements ClientHalf {
+  readonly #stream: ServerHttp2Stream
+  readonly #connection: StreamOwner
+  #x: Exchange | null = null
+  #reading = false
+  #bodyEnded = false
+  #ended = false
+  #bodyBytes = 0
+  #bodyFlowingMs = 0
+  readonly #reader = new SlowReader()
+  #declaredLength = -1
+  #tunnelled = false
+  #trailersWanted = false
+  #trailers: HeaderList | null = null
+
+  constructor(stream: ServerHttp2Stream, connection: StreamOwner) {
+    this.#stream = stream
+    this.#connection = connection
+  }
+
+  begin(raw: string[], endStream: boolean, plan: ListenerPlan): void {
+    const stream = this.#stream
+    stream.on('close', () => this.onGone())
+    const headers: HeaderList = []
+    let method = ''
+    let target = ''
+    let authority: string | null = null
+    let connectProtocol: string | null = null
+    let hosts = 0
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = raw[i]!
+      const value = raw[i + 1]!
+      if (name.charCodeAt(0) === 0x3a) {
+        if (name === ':method') method = value
+        else if (name === ':path') target = value
+        else if (name === ':authority') authority = value
+        else if (name === ':protocol') connectProtocol = value
+        continue
+      }
+      if (name === 'host') hosts++
+      headers.push(name, value)
+    }
+    const host = getHeader(headers, 'host')
+    const isConnect = method === 'CONNECT'
+    const bodyLength = streamBodyLength(headers, endStream)
+    // RFC 9113, 8.2.1 and 8.3.1: what could change meaning on the way to HTTP/1.1 is refused, not cleaned.
+    const sound =
+      TOKEN.test(method) &&
+      hosts <= 1 &&
+      (authority === null || host === null || authority === host) &&
+      soundFields(headers)
+    if (!sound || bodyLength === 'bad-framing') {
+      plan.onRefusedBytes('bad-header', this.#connection.address)
+      stream.close(NGHTTP2_PROTOCOL_ERROR)
+      return
+    }
+    this.#trailersWanted = getHeader(headers, 'te') === 'trailers'
+    this.#declaredLength = bodyLength
+    this.#bodyEnded = endStream
+    const x = new Exchange(
+      {
+        protocol: 'h2',
+        method,
+        target,
+        authority: authority ?? host,
+        headers,
+        bodyLength: isConnect ? 0 : bodyLength,
+        connectProtocol: isConnect ? connectProtocol : null,
+      },
+      this,
+      this.#connection,
+      plan,
+    )
+    this.#x = x
+    if (!isConnect && !endStream) {
+      stream.on('data', (chunk: Buffer) => this.#onData(chunk))
+      stream.on('end', () => this.#onEnd())
+      stream.pause()
+    }
+    stream.on('aborted', () => this.onGone())
+    stream.on('drain', () => this.#x?.upstream?.onClientDrain())
+    plan.run(x)
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#bodyBytes += chunk.length
+    this.#x?.onBodyData(chunk)
+  }
+
+  #onEnd(): void {
+    this.#bodyEnded = true
+    // RFC 9113, 8.1.1; nghttp2 checks it too, this is the bound that does not depend on it.
+    if (this.#declaredLength !== -1 && this.#bodyBytes !== this.#declaredLength) {
+      this.#x?.refuse('bad-framing')
+      return
+    }
+    this.#x?.onBodyEnd()
+  }
+
+  resumeBody(): void {
+    this.#reading = true
+    this.#stream.resume()
+  }
+
+  pauseBody(): void {
+    this.#reading = false
+    this.#stream.pause()
+  }
+
+  sendInformational(status: number, headers: HeaderList): void {
+    if (!this.#usable()) return
+    this.#stream.additionalHeaders({ ':status': status, ...record(headers) })
+  }
+
+  sendHead(status: number, headers: HeaderList, body: Buffer | null): void {
+    if (!this.#usable()) return this.#finished()
+    const stream = this.#stream
+    const bodiless = this.#x?.method === 'HEAD' || status === 204 || status === 304
+    const endStream = body !== null ? body.length === 0 : bodiless
+    if (getHeader(headers, 'date') === null) headers.push('date', httpDate())
+    const trailersWanted = body === null && !endStream && this.#trailersWanted
+    if (trailersWanted) stream.on('wantTrailers', this.#onWantTrailers)
+    if (!this.#respond(status, headers, endStream, trailersWanted)) return
+    if (body !== null) {
+      if (!endStream) stream.end(body)
+      this.#finished()
+    }
+  }
+
+  /** Node throws for fields that HTTP/2 does not carry, a repeated singleton say: the upstream's mistake, not ours. */
+  #respond(status: number, headers: HeaderList, endStream: boolean, waitForTrailers: boolean): boolean {
+    try {
+      this.#stream.respond([':status', String(status), ...headers] as never, { endStream, waitForTrailers })
+      return true
+    } catch {
+      const x = this.#x
+      this.#stream.close(NGHTTP2_INTERNAL_ERROR)
+      this.#finished()
+      x?.onClientGone(new Failure('upstream-bad-answer'))
+      return false
+    }
+  }
+
+  readonly #onWantTrailers = (): void => {
+    if (!this.#stream.destroyed && !this.#stream.closed) this.#stream.sendTrailers(record(this.#trailers ?? []))
+  }
+
+  sendData(chunk: Buffer): boolean {
+    if (!this.#usable()) return true
+    return this.#stream.write(chunk)
+  }
+
+  sendEnd(trailers: HeaderList | null): void {
+    if (this.#usable()) {
+      this.#trailers = trailers
+      this.#stream.end()
+    }
+    this.#finished()
+  }
+
+  abort(_why: Failure): void {
+    this.#ended = true
+    this.#connection.onStreamEnd(this)
+    // close() would end the stream before it resets it: the client would take a cut answer for a whole one.
+    this.#stream.destroy(new Error('aborted'))
+  }
+
+  openTunnel(headers: HeaderList): Duplex {
+    this.#tunnelled = true
+    this.#stream.removeAllListeners('drain')
+    this.#respond(200, headers, false, false)
+    return this.#stream
+  }
+
+  /** A body that nobody will read is refused to the client without an error once the answer is out (RFC 9113, 8.1). */
+  #finished(): void {
+    this.#ended = true
+    this.#x = null
+    this.#connection.onStreamEnd(this)
+    const stream = this.#stream
+    if (this.#bodyEnded || stream.destroyed) return
+    stream.removeAllListeners('data')
+    stream.once('finish', () => {
+      if (!stream.destroyed) stream.close(NGHTTP2_NO_ERROR)
+    })
+  }
+
+  onGone(): void {
+    this.#connection.onStreamEnd(this)
+    if (this.#ended) return
+    this.#ended = true
+    const x = this.#x
+    this.#x = null
+    if (x !== null && !this.#tunnelled) x.onClientGone(new Failure('client-gone'))
+  }
+
+  #usable(): boolean {
+    return !this.#ended && !this.#stream.destroyed && !this.#stream.closed
+  }
+
+  onTick(now: number, limits: HttpLimits): void {
+    if (this.#tunnelled) return
+    this.#x?.onTick(now)
+    if (this.#reading && !this.#bodyEnded && this.#x !== null) {
+      this.#bodyFlowingMs += TICK_MS
+      const judgedMs = this.#bodyFlowingMs - limits.bodyGraceMs
+      if (judgedMs > 0 && this.#bodyBytes < (judgedMs / 1000) * limits.bodyMinRate) this.#x.refuse('body-timeout')
+    }
+    if (!this.#stream.destroyed && this.#reader.isStuck(this.#stream.writableLength, limits.sendMs)) {
+      this.#stream.destroy(new Error('the client reads nothing'))
+      this.onGone()
+    }
+  }
+}
+
+/** Names lower-case tokens, values without control characters (RFC 9113, 8.2.1), no connection-specific fields (8.2.2). */
+function soundFields(headers: HeaderList): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!
+    const value = headers[i + 1]!
+    if (!TOKEN.test(name) || name !== name.toLowerCase()) return false
+    if (/[\0-\x08\x0a-\x1f\x7f]/.test(value) || /^[\t ]|[\t ]$/.test(value)) return false
+    if (FORBIDDEN_FIELDS.has(name) || (name === 'te' && value !== 'trailers')) return false
+  }
+  return true
+}
+
+const FORBIDDEN_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
+
+function record(headers: HeaderList): Record<string, string | string[]> {
+  const out: Record<string, string | string[]> = {}
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!
+    const value = headers[i + 1]!
+    const before = out[name]
+    if (before === undefined) out[name] = value
+    else if (Array.isArray(before)) before.push(value)
+    else out[name] = [before, value]
+  }
+  return out
+}

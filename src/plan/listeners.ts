@@ -1,0 +1,170 @@
+/** Builds what each socket serves: TLS material, bounds, and the frozen plan that its engines read. It binds nothing. */
+import { readSecret } from '../config/secrets.ts'
+import type { Configuration, PublicListenerConfig, TlsConfig, TranscriptsListenerConfig } from '../config/shape.ts'
+import { ConfigurationError } from '../errors.ts'
+import { cannedAnswers } from '../exchange/canned.ts'
+import type { HttpLimits, ListenerPlan } from '../exchange/contracts.ts'
+import type { Router } from '../exchange/router.ts'
+import { compileEdits } from '../exchange/security-headers.ts'
+import { makeCidrMatcher } from '../http/address.ts'
+import { canonicalHost } from '../http/host.ts'
+import { loadCertificates } from '../listen/certificates.ts'
+import type { ListenerOptions, ListenerTls } from '../listen/listener.ts'
+import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
+import { FRONT } from '../pipeline.ts'
+import { plainHeaders } from './routes.ts'
+import { capsOf, type Findings, type Standing } from './standing.ts'
+
+export type ListenerConfig = PublicListenerConfig | TranscriptsListenerConfig
+
+/** What a socket needs beyond its listener's settings. */
+export interface Socket {
+  readonly setting: string
+  readonly name: string
+  readonly address: { readonly host: string; readonly port: number }
+  readonly tls: ListenerTls | null
+  readonly router: Router
+}
+
+export function listenerSocket(
+  socket: Socket,
+  config: ListenerConfig,
+  all: Configuration,
+  standing: Standing,
+): ListenerOptions {
+  const { connections, timeouts } = config
+  return {
+    setting: socket.setting,
+    ...socket.address,
+    tls: socket.tls,
+    maxConnections: connections.max,
+    connectionCaps: capsOf(standing, `${socket.name} connections`, connections.perAddress),
+    handshakeMs: timeouts.handshake,
+    plan: (covers) => listenerPlan(socket, covers, httpLimits(config), config, all, standing),
+  }
+}
+
+const ADMIN_CONNECTIONS = 256
+
+/** The admin listener has no settings but its address: it is for one machine's own programs. */
+export function adminSocket(
+  address: Socket['address'],
+  router: Router,
+  all: Configuration,
+  standing: Standing,
+): ListenerOptions {
+  const socket: Socket = { setting: 'listeners.admin.address', name: 'admin', address, tls: null, router }
+  const open = { hosts: [], allow: [], deny: [], trustedProxies: [] }
+  return {
+    setting: socket.setting,
+    ...address,
+    tls: null,
+    maxConnections: ADMIN_CONNECTIONS,
+    connectionCaps: capsOf(standing, 'admin connections', ADMIN_CONNECTIONS),
+    handshakeMs: 0,
+    plan: (covers) => listenerPlan(socket, covers, ADMIN_LIMITS, open, all, standing),
+  }
+}
+
+/** Certificates of a listener, or the self-signed one where that is allowed. Throws a ConfigurationError. */
+export function listenerTls(
+  name: string,
+  config: ListenerConfig,
+  all: Configuration,
+  standing: Standing,
+  findings: Findings,
+): ListenerTls {
+  const tls = tlsConfig(config, all)
+  const resolve = (reference: Parameters<typeof readSecret>[0]): string => readSecret(reference, standing.env)
+  for (const { cert, key, passphrase } of tls.certificates) {
+    findings.files.push(cert, key)
+    if (passphrase !== undefined && 'file' in passphrase) findings.files.push(passphrase.file)
+  }
+  if (tls.certificates.length > 0) return { profile: tls.profile, certificates: loadCertificates(tls, resolve, name) }
+  if (!isSelfSignedAllowed(config.address.host, tls)) {
+    throw new ConfigurationError([
+      `listeners.${name}.tls: has no certificate; name one, or write "selfSigned": true to use the self-signed one beyond loopback`,
+    ])
+  }
+  const pair = ensureSelfSigned()
+  findings.files.push(pair.cert, pair.key)
+  findings.notes.add(
+    `The self-signed certificate ${pair.cert} is in use: browsers will warn; it is for localhost and tests only`,
+  )
+  const selfSigned: TlsConfig = { ...tls, certificates: [{ cert: pair.cert, key: pair.key }] }
+  return { profile: tls.profile, certificates: loadCertificates(selfSigned, resolve, name) }
+}
+
+function tlsConfig(config: ListenerConfig, all: Configuration): TlsConfig {
+  if (typeof config.tls !== 'string') return config.tls
+  // One hop: references.ts refuses a chain.
+  return (all.listeners as Record<string, ListenerConfig>)[config.tls]!.tls as TlsConfig
+}
+
+function listenerPlan(
+  socket: Socket,
+  covers: ListenerPlan['isDirected'],
+  limits: HttpLimits,
+  addresses: Pick<ListenerConfig, 'hosts' | 'allow' | 'deny' | 'trustedProxies'>,
+  all: Configuration,
+  standing: Standing,
+): ListenerPlan {
+  const { log, metrics } = standing
+  const edits = compileEdits(plainHeaders('api'), socket.tls !== null)
+  const isAllowed = makeCidrMatcher(addresses.allow)
+  const isDenied = makeCidrMatcher(addresses.deny)
+  const allowsAll = addresses.allow.length === 0
+  return Object.freeze<ListenerPlan>({
+    name: socket.name,
+    hosts: addresses.hosts.length === 0 ? null : new Set(addresses.hosts.map((host) => canonicalHost(host) ?? host)),
+    match: socket.router,
+    isTrustedProxy: makeCidrMatcher(addresses.trustedProxies),
+    isAllowedAddress: (address) => !isDenied(address) && (allowsAll || isAllowed(address)),
+    isDirected: covers,
+    ipv6Prefix: all.limits.store.ipv6Prefix,
+    edits,
+    limits,
+    onFinish: (x) => {
+      metrics.observeExchange(x)
+      log.access(x)
+    },
+    canned: cannedAnswers(edits),
+    onRefusedBytes: (code, address) => {
+      metrics.count('refused_requests_total', code)
+      log.gateway.info('Refused bytes that are no request', { listener: socket.name, code, client: address })
+    },
+    run: (x) => x.runStages(FRONT),
+  })
+}
+
+const ADMIN_LIMITS: HttpLimits = {
+  maxHeaderBytes: 16 * 1024,
+  maxHeaders: 64,
+  maxTargetBytes: 2048,
+  headersMs: 10_000,
+  idleMs: 30_000,
+  bodyGraceMs: 5000,
+  bodyMinRate: 240,
+  sendMs: 30_000,
+  maxRequestsPerConnection: 10_000,
+  maxConnectionAgeMs: 3_600_000,
+  maxStreams: 10,
+  tunnelIdleMs: 60_000,
+}
+
+function httpLimits({ connections, timeouts, http }: ListenerConfig): HttpLimits {
+  return {
+    maxHeaderBytes: http.maxHeaderBytes,
+    maxHeaders: http.maxHeaders,
+    maxTargetBytes: http.maxTarget,
+    headersMs: timeouts.headers,
+    idleMs: timeouts.idle,
+    bodyGraceMs: timeouts.bodyGrace,
+    bodyMinRate: timeouts.bodyMinRate,
+    sendMs: timeouts.send,
+    maxRequestsPerConnection: connections.maxRequests,
+    maxConnectionAgeMs: connections.maxAge,
+    maxStreams: http.maxStreams,
+    tunnelIdleMs: timeouts.webSocketIdle,
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Turns a checked configuration into what the data path runs: everything decidable is decided here, once, and frozen.
+ * It reads the files that the configuration names and throws for what is wrong with them; it binds no socket.
+ */
+import type { Configuration, PublicListenerConfig, ServiceConfig, TranscriptsListenerConfig } from '../config/shape.ts'
+import { ConfigurationError } from '../errors.ts'
+import { makeRouter, type Router } from '../exchange/router.ts'
+import type { ListenerOptions } from '../listen/listener.ts'
+import { answerBy, routeStages } from '../pipeline.ts'
+import { makeRedirect } from '../responders/redirect.ts'
+import { Service } from '../upstream/service.ts'
+import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
+import { ownRoute, plainHeaders, RouteBuilder } from './routes.ts'
+import { Findings, type Standing } from './standing.ts'
+import { transcriptsPlace } from './transcripts.ts'
+
+export interface Plan {
+  readonly sockets: readonly ListenerOptions[]
+  readonly services: ReadonlyMap<string, Service>
+  /** Files that the plan was made from, for the watch. */
+  readonly files: readonly string[]
+  /** Lines worth saying at start. */
+  readonly notes: readonly string[]
+  readonly drain: Configuration['drain']
+}
+
+const RESERVED: ReadonlySet<string> = new Set(['transcripts', 'admin'])
+const ALL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+/** Throws a ConfigurationError with everything that is wrong with the files behind the configuration. */
+export function makePlan(config: Configuration, standing: Standing): Plan {
+  const findings = new Findings()
+  const services = openServices(config, standing, findings)
+  const routes = new RouteBuilder(config, standing, services, findings)
+  const sockets: ListenerOptions[] = []
+  for (const [name, listener] of publicListeners(config)) {
+    findings.attempt(() => sockets.push(...publicSockets(name, listener, config, standing, routes, findings)))
+  }
+  const { transcripts, admin } = config.listeners
+  if (transcripts !== undefined) {
+    findings.attempt(() => sockets.push(transcriptsSocket(transcripts, config, standing, services, routes, findings)))
+  }
+  const adminStages = routeStages({
+    inFlight: null,
+    admit: null,
+    signIn: null,
+    inspect: null,
+    end: answerBy(standing.adminResponder),
+  })
+  const adminRouter = makeRouter([ownRoute('admin', ['GET', 'HEAD'], plainHeaders('api'), false, adminStages)])
+  sockets.push(adminSocket(admin.address, adminRouter, config, standing))
+  if (findings.problems.length > 0) {
+    for (const [name, service] of services) if (standing.services.get(name) !== service) void service.destroy()
+    throw new ConfigurationError(findings.problems)
+  }
+  return Object.freeze({
+    sockets,
+    services,
+    files: findings.files,
+    notes: [...findings.notes],
+    drain: config.drain,
+  })
+}
+
+function publicListeners(config: Configuration): [string, PublicListenerConfig][] {
+  const named = Object.entries(config.listeners).filter(([name]) => !RESERVED.has(name))
+  return named as [string, PublicListenerConfig][]
+}
+
+/** Services of which nothing changed go on with their connections. */
+function openServices(config: Configuration, standing: Standing, findings: Findings): Map<string, Service> {
+  const services = new Map<string, Service>()
+  for (const [name, wanted] of Object.entries(config.services)) {
+    const { ca, cert, key } = wanted.tls
+    for (const file of [ca, cert, key]) if (file !== undefined) findings.files.push(file)
+    const before = standing.services.get(name)
+    const service = before?.isSame(wanted) ? before : findings.attempt(() => openService(name, wanted))
+    if (service !== null) services.set(name, service)
+  }
+  return services
+}
+
+function openService(name: string, config: ServiceConfig): Service {
+  try {
+    return new Service(name, config)
+  } catch (error) {
+    throw new ConfigurationError([`services.${name}.tls: ${(error as Error).message}`])
+  }
+}
+
+function publicSockets(
+  name: string,
+  listener: PublicListenerConfig,
+  config: Configuration,
+  standing: Standing,
+  routes: RouteBuilder,
+  findings: Findings,
+): ListenerOptions[] {
+  const tls = listenerTls(name, listener, config, standing, findings)
+  const router = makeRouter(routes.placesFor(name, listener))
+  const setting = `listeners.${name}.address`
+  const sockets = [
+    listenerSocket({ setting, name, address: listener.address, tls, router }, listener, config, standing),
+  ]
+  if (listener.redirectFrom === undefined) return sockets
+  const socket = {
+    setting: `listeners.${name}.redirectFrom`,
+    name: `${name}-redirect`,
+    address: listener.redirectFrom,
+    tls: null,
+    router: redirectRouter(name, listener, router),
+  }
+  return [...sockets, listenerSocket(socket, listener, config, standing)]
+}
+
+function redirectRouter(name: string, listener: PublicListenerConfig, target: Router): Router {
+  const redirect = makeRedirect(listener.redirectPort ?? listener.address.port, target)
+  return makeRouter([ownRoute(`${name}-redirect`, ALL_METHODS, plainHeaders('api'), false, [answerBy(redirect)])])
+}
+
+function transcriptsSocket(
+  listener: TranscriptsListenerConfig,
+  config: Configuration,
+  standing: Standing,
+  services: ReadonlyMap<string, Service>,
+  routes: RouteBuilder,
+  findings: Findings,
+): ListenerOptions {
+  const name = 'transcripts'
+  const tls = listenerTls(name, listener, config, standing, findings)
+  const router = makeRouter([transcriptsPlace(listener, standing, services, routes.admit(listener.limits), findings)])
+  return listenerSocket(
+    { setting: `listeners.${name}.address`, name, address: listener.address, tls, router },
+    listener,
+    config,
+    standing,
+  )
+}

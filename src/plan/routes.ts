@@ -1,0 +1,165 @@
+/** Builds routes: the stages that each needs, its header edits and bounds, frozen. It knows no socket. */
+import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } from '../config/shape.ts'
+import { ConfigurationError } from '../errors.ts'
+import type { Route, Stage } from '../exchange/contracts.ts'
+import type { RoutePlace } from '../exchange/router.ts'
+import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
+import { canonicalHost } from '../http/host.ts'
+import { makeAdmit } from '../limits/admit.ts'
+import { compileLimit } from '../limits/limiter.ts'
+import { makeInspect } from '../messages/inspect.ts'
+import { compileRules } from '../messages/rules.ts'
+import { routeStages } from '../pipeline.ts'
+import { makeForward } from '../upstream/forward.ts'
+import type { Service } from '../upstream/service.ts'
+import { capsOf, type Findings, type Standing } from './standing.ts'
+
+const NO_TIMEOUTS = { firstByteMs: 0, betweenBytesMs: 0, totalMs: 0 }
+
+/** A profile without changes. */
+export function plainHeaders(profile: HeadersConfig['profile']): HeadersConfig {
+  return { profile, set: {}, remove: [], keep: [], frameAncestors: [] }
+}
+
+/** A route that the gateway answers itself, at every path of its listener. */
+export function ownRoute(
+  name: string,
+  methods: readonly string[],
+  headers: HeadersConfig,
+  secure: boolean,
+  stages: readonly Stage[],
+  serviceName = '-',
+): RoutePlace {
+  const route: Route = Object.freeze({
+    name,
+    index: 0,
+    path: '/*',
+    methods: new Set(methods),
+    allow: methods.join(', '),
+    stages,
+    edits: compileEdits(headers, secure),
+    maxBodyBytes: 0,
+    accepts: null,
+    allowEncodedSlashes: false,
+    webSocket: false,
+    origins: null,
+    timeouts: NO_TIMEOUTS,
+    isApi: false,
+    serviceName,
+  })
+  return { hosts: [], path: '/*', route }
+}
+
+/** Makes the configured routes, for one listener after the other. */
+export class RouteBuilder {
+  readonly #config: Configuration
+  readonly #standing: Standing
+  readonly #services: ReadonlyMap<string, Service>
+  readonly #inspectors = new Map<string, Stage>()
+
+  /** Tells what is wrong with the header settings of the routes. */
+  constructor(config: Configuration, standing: Standing, services: ReadonlyMap<string, Service>, findings: Findings) {
+    this.#config = config
+    this.#standing = standing
+    this.#services = services
+    for (const [index, route] of config.routes.entries()) {
+      const problems = headerProblems(route.headers).map((problem) => `routes[${index}].headers.${problem}`)
+      if (problems.length > 0) findings.attempt(() => fail(problems))
+    }
+  }
+
+  /** The routes that exist on a listener: those that name its profile, and on an internal one all. */
+  placesFor(name: string, listener: PublicListenerConfig): RoutePlace[] {
+    const { profile } = listener
+    const shown = [...this.#config.routes.entries()].filter(
+      ([, route]) => profile === 'internal' || route.profiles.includes(profile),
+    )
+    const allowed = allowedMethods(shown.map(([, route]) => route))
+    return shown.map(([index, route]) => this.#place(name, listener, route, index, allowed.get(placeKey(route))!))
+  }
+
+  /** Null where there is nothing to count. */
+  admit(names: readonly string[]): Stage | null {
+    if (names.length === 0) return null
+    const { store, ...limits } = this.#config.limits
+    const limiters = names.map((name) => compileLimit(name, limits[name]!, this.#standing.store, store))
+    return makeAdmit(limiters, this.#standing.metrics)
+  }
+
+  #place(
+    listenerName: string,
+    listener: PublicListenerConfig,
+    config: RouteConfig,
+    index: number,
+    allow: readonly string[],
+  ): RoutePlace {
+    const service = this.#services.get(config.service)
+    // Its problem is told already; the plan will not be used.
+    if (service === undefined) return ownRoute(config.path, [], plainHeaders('api'), true, [])
+    const { firstByte, betweenBytes } = service.config.timeouts
+    const route: Route = {
+      name: config.name ?? this.#defaultName(config),
+      index,
+      path: config.path,
+      methods: withHead(config.methods),
+      allow: allow.join(', '),
+      stages: routeStages({
+        inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
+        admit: this.admit(config.limits),
+        signIn: null,
+        inspect: config.messages === undefined ? null : this.#inspect(config.messages),
+        end: makeForward(service, this.#standing.metrics),
+      }),
+      edits: compileEdits(config.headers, true),
+      maxBodyBytes: config.maxBody,
+      accepts: config.accepts === undefined ? null : new Set(config.accepts),
+      allowEncodedSlashes: config.allowEncodedSlashes,
+      webSocket: config.webSocket,
+      origins: config.origins === undefined ? null : new Set(config.origins),
+      timeouts: { firstByteMs: firstByte, betweenBytesMs: betweenBytes, totalMs: config.timeout },
+      isApi: config.api,
+      serviceName: config.service,
+    }
+    return {
+      hosts: config.hosts.map((host) => canonicalHost(host) ?? host),
+      path: config.path,
+      route: Object.freeze(route),
+    }
+  }
+
+  /** The path, and the methods where that is not enough to tell routes apart. */
+  #defaultName(config: RouteConfig): string {
+    const isAlone = this.#config.routes.every((other) => other === config || other.path !== config.path)
+    return isAlone ? config.path : `${config.methods.join(',')} ${config.hosts.join(',')}${config.path}`
+  }
+
+  #inspect(name: string): Stage {
+    let stage = this.#inspectors.get(name)
+    if (stage === undefined) {
+      stage = makeInspect(compileRules(this.#config.messages[name]!), this.#standing.metrics)
+      this.#inspectors.set(name, stage)
+    }
+    return stage
+  }
+}
+
+function fail(problems: readonly string[]): never {
+  throw new ConfigurationError(problems)
+}
+
+/** HEAD comes with GET (RFC 9110, 9.3.2). */
+function withHead(methods: readonly string[]): Set<string> {
+  return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)
+}
+
+const placeKey = (route: RouteConfig): string => `${[...route.hosts].sort().join()} ${route.path}`
+
+/** 405 tells the methods of all routes at the same place. */
+function allowedMethods(routes: readonly RouteConfig[]): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>()
+  for (const route of routes) {
+    const key = placeKey(route)
+    found.set(key, [...new Set([...(found.get(key) ?? []), ...withHead(route.methods)])])
+  }
+  return found
+}

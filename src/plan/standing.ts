@@ -1,0 +1,51 @@
+/** What outlives a plan, and what building one collects on the way. */
+import type { Environment } from '../config/secrets.ts'
+import { ConfigurationError } from '../errors.ts'
+import { AddressCaps } from '../exchange/address-caps.ts'
+import type { Responder } from '../exchange/contracts.ts'
+import type { LimitStore } from '../limits/store.ts'
+import type { Log } from '../observe/log.ts'
+import type { GatewayMetrics } from '../observe/metrics.ts'
+import type { Service } from '../upstream/service.ts'
+
+export interface Standing {
+  readonly env: Environment
+  readonly log: Log
+  readonly metrics: GatewayMetrics
+  readonly store: LimitStore
+  /** Services of the plan before, to be kept where nothing about them changed. */
+  readonly services: ReadonlyMap<string, Service>
+  /** Bounds that are counted over reloads. */
+  readonly caps: Map<string, AddressCaps>
+  readonly adminResponder: Responder
+}
+
+/** Problems, files and notes of a plan that is being built. */
+export class Findings {
+  readonly problems: string[] = []
+  /** For the watch. */
+  readonly files: string[] = []
+  readonly notes = new Set<string>()
+
+  /** Goes on after a mistake, so that all of them are told at once. Null where the work failed. */
+  attempt<T>(work: () => T): T | null {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error
+      this.problems.push(...error.problems)
+      return null
+    }
+  }
+}
+
+/** The bound of this name; another maximum is another bound, and what was counted by the old one ends there. */
+export function capsOf(standing: Standing, name: string, max: number): AddressCaps {
+  const key = `${name} ${max}`
+  let caps = standing.caps.get(key)
+  if (caps === undefined) {
+    caps = new AddressCaps(max)
+    standing.caps.set(key, caps)
+  }
+  return caps
+}

@@ -1,0 +1,378 @@
+/** Every mistake that an operator may make gives its line, its column and a sentence that helps. */
+import t from 'tap'
+import { parseConfiguration } from '../../src/config/load.ts'
+import { ConfigurationError } from '../../src/errors.ts'
+
+/** Right as it is. Each row of the table below makes one mistake in it. */
+const RIGHT = `{
+  // comments and trailing commas are allowed
+  "reviewed": "2026-11-01",
+  "listeners": {
+    "public": {
+      "address": "0.0.0.0:8443", "hosts": ["chat.example.com"],
+      "tls": { "certificates": [{ "cert": "certs/chat.pem", "key": "certs/chat.key" }] },
+      "redirectFrom": "0.0.0.0:8080",
+    },
+    "agents": { "address": "10.1.0.5:8444", "profile": "internal", "hosts": ["agents.example.local"], "tls": "public" },
+    "transcripts": {
+      "address": "127.0.0.1:9443", "signIn": { "accounts": "config/accounts.json" },
+      "source": { "folder": "transcripts" }, "limits": ["per-reader"],
+    },
+    "admin": { "address": "127.0.0.1:9900" },
+  },
+  "services": {
+    "chat": { "endpoints": ["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64 },
+    "files": { "endpoints": ["https://10.2.0.20:8443"], "tls": { "ca": "certs/internal-ca.pem" } },
+  },
+  "routes": [
+    { "name": "chat", "path": "/socket.io/*", "service": "chat", "profiles": ["internet"], "purpose": "web chat",
+      "messages": "customer", "limits": ["per-customer", "per-message"], "webSocket": true, "timeout": "5 minutes" },
+    { "name": "files", "path": "/*", "methods": ["GET"], "service": "files", "profiles": ["internet"],
+      "purpose": "widget files", "headers": "asset", "maxBody": "64 KB" },
+  ],
+  "messages": {
+    "customer": { "fields": ["$.text", "$..caption"], "events": { "message": ["$[0].text"] }, "html": "strip" },
+  },
+  "limits": {
+    "per-customer": { "by": "address", "rate": "120 per minute", "burst": 40, "block": "5 minutes" },
+    "per-message": { "rate": "30 per minute" },
+    "per-reader": { "rate": "60 per minute" },
+    "store": { "redis": { "url": { "env": "REDIS_URL" } }, "onOutage": "local" },
+  },
+  "log": { "access": "logs/access.log", "level": "info" },
+}
+`
+
+/** What is right, what is written instead (▶ stands where the mistake is told), and the setting with its sentence. */
+type Row = readonly [right: string, wrong: string, says: string]
+
+const TABLE: readonly Row[] = [
+  // keys
+  ['"redirectFrom"', '▶"redirectForm"', 'listeners.public.redirectForm: no such setting; did you mean "redirectFrom"?'],
+  ['"reviewed"', '▶"reveiwed"', 'reveiwed: no such setting; did you mean "reviewed"?'],
+  ['"maxConnections": 64', '▶"zzz": 64', 'services.chat.zzz: no such setting; here may stand endpoints, tls, max'],
+  ['"ca": "certs', '▶"cafile": "certs', 'services.files.tls.cafile: no such setting; here may stand ca, serverName'],
+  ['"level": "info"', '"level": "info", ▶"level": "warn"', 'log.level: is given twice; first in line 36'],
+  [
+    '"cert": "certs/chat.pem", ',
+    '"cert": "a", ▶"cert": "b", ',
+    'certificates[0].cert: is given twice; first in line 7',
+  ],
+  ['"events": { "message"', '"events": { ▶"__proto__"', 'messages.customer.events.__proto__: cannot be used as a name'],
+  ['"files": { "endpoints"', '▶"2files": {}, "files": { "endpoints"', 'services["2files"]: is not a name; use letters'],
+  [
+    '"per-message": { "rate"',
+    '▶"per message": { "rate": "1 per s" }, "per-message": { "rate"',
+    'limits["per message"]: is not a name',
+  ],
+  ['"agents": {', '▶"9": { "address": "127.0.0.1:1" }, "agents": {', 'listeners["9"]: is not a name'],
+  // what is missing
+  ['"service": "chat", "profiles"', '"profiles"', 'routes[0].service: is missing: service that answers'],
+  ['"purpose": "web chat",', '', 'routes[0].purpose: is missing: why this route exists (PCI DSS 1)'],
+  ['"rate": "30 per minute" ', '', 'limits.per-message.rate: is missing: how many requests in which time'],
+  [', "key": "certs/chat.key"', '', 'listeners.public.tls.certificates[0].key: is missing: PEM file: the private key'],
+  [
+    '"source": { "folder": "transcripts" }, ',
+    '',
+    'listeners.transcripts.source: is missing: where transcripts come from',
+  ],
+  [
+    '"signIn": { "accounts": "config/accounts.json" },',
+    '',
+    'listeners.transcripts: has no "signIn", so nobody could read',
+  ],
+  // wrong kinds
+  [
+    '"services": {\n    "chat": {',
+    '"services": {\n    "none": ▶[], "chat": {',
+    'services.none: must be an object, not a list',
+  ],
+  ['"html": "strip"', '"html": ▶true', 'messages.customer.html: must be one of "strip", "escape", not true'],
+  [
+    '"maxConnections": 64',
+    '"maxConnections": ▶"64"',
+    'services.chat.maxConnections: must be a whole number, not a text',
+  ],
+  [
+    '"maxConnections": 64',
+    '"maxConnections": ▶6.4',
+    'services.chat.maxConnections: must be a whole number, not the number 6.4',
+  ],
+  ['"timeout": "5 minutes"', '"timeout": ▶300', 'routes[0].timeout: must be a text, not the number 300'],
+  ['"webSocket": true', '"webSocket": ▶"yes"', 'routes[0].webSocket: must be true or false, not a text'],
+  ['"methods": ["GET"]', '"methods": ▶"GET"', 'routes[1].methods: must be a list, not a text'],
+  ['"purpose": "widget files"', '"purpose": ▶null', 'routes[1].purpose: must be a text, not null'],
+  ['"tls": "public"', '"tls": ▶5', 'listeners.agents.tls: must be TLS settings { ... } or the name of a listener'],
+  // values
+  ['"reviewed": "2026-11-01"', '"reviewed": ▶"2026-02-30"', 'reviewed: is not a date; write it as "2026-11-01"'],
+  ['"0.0.0.0:8080"', '▶"0.0.0.0"', 'listeners.public.redirectFrom: is not an address with a port; write for example'],
+  ['"0.0.0.0:8080"', '▶"0.0.0.0:80800"', 'listeners.public.redirectFrom: is not an address with a port'],
+  [
+    '["chat.example.com"]',
+    '[▶"https://chat.example.com"]',
+    'listeners.public.hosts[0]: is not a host name; write it in lower case',
+  ],
+  [
+    '"profile": "internal"',
+    '"profile": ▶"internl"',
+    'listeners.agents.profile: must be one of "internet", "internal", not "internl"; did you mean',
+  ],
+  [
+    '"http://10.2.0.12:3000"',
+    '▶"http://10.2.0.12:3000/api"',
+    'services.chat.endpoints[1]: is not the URL of an endpoint',
+  ],
+  ['["https://10.2.0.20:8443"]', '▶[]', 'services.files.endpoints: has no endpoint; write at least one URL'],
+  [
+    '"path": "/*"',
+    '"path": ▶"/*/x"',
+    'routes[1].path: is not a path; write an absolute one, with "*" only as its last',
+  ],
+  ['"path": "/*"', '"path": ▶"/a/../b"', 'routes[1].path: has empty or dot segments'],
+  ['"methods": ["GET"]', '"methods": ["GET", ▶"TRACE"]', 'routes[1].methods[1]: must be one of "GET", "HEAD"'],
+  [
+    '"headers": "asset"',
+    '"headers": ▶"assett"',
+    'routes[1].headers: must be one of "api", "page", "embed", "asset", "transcript", not "assett"; did you mean "asset"?',
+  ],
+  ['"headers": "asset"', '"headers": { "profile": ▶"aset" }', 'routes[1].headers.profile: must be one of'],
+  [
+    '"headers": "asset"',
+    '"headers": { "profile": "asset", "set": { "X-A": "1", ▶"x-a": "2" } }',
+    'routes[1].headers.set.x-a: is given twice',
+  ],
+  ['"maxBody": "64 KB"', '"maxBody": ▶"64 kilos"', 'routes[1].maxBody: is not a size; write for example "64 KB"'],
+  [
+    '"timeout": "5 minutes"',
+    '"timeout": ▶"5 bananas"',
+    'routes[0].timeout: is not a duration; write for example "30 seconds"',
+  ],
+  [
+    '"block": "5 minutes"',
+    '"block": ▶"25 days"',
+    'limits.per-customer.block: is too long; a timer runs for 24 days at most',
+  ],
+  [
+    '"rate": "30 per minute"',
+    '"rate": ▶"30 minutes"',
+    'limits.per-message.rate: is not a rate; write for example "120 per minute"',
+  ],
+  [
+    '"rate": "30 per minute"',
+    '"rate": ▶"0 per minute"',
+    'limits.per-message.rate: must let at least 1 request through',
+  ],
+  ['"maxConnections": 64', '"maxConnections": ▶0', 'services.chat.maxConnections: must be at least 1, not 0'],
+  ['"burst": 40', '"burst": ▶1e9', 'limits.per-customer.burst: must be at most 10000000, not 1000000000'],
+  ['"$..caption"', '▶"text"', 'messages.customer.fields[1]: is not a field path, which starts with "$"'],
+  ['"$..caption"', '▶"$.a[x]"', 'messages.customer.fields[1]: is not a field path: "[*]", a number in brackets'],
+  ['"$[0].text"', '▶"$.text"', "messages.customer.events.message[0]: must start at one of the event's arguments"],
+  [
+    '"url": { "env": "REDIS_URL" }',
+    '"url": ▶"redis://:hunter2@10.0.0.1"',
+    'limits.store.redis.url: is not a Redis URL without a password',
+  ],
+  [
+    '{ "env": "REDIS_URL" }',
+    '{ "env": ▶"REDIS URL" }',
+    'limits.store.redis.url.env: is not the name of an environment variable',
+  ],
+  [
+    '"key": "certs/chat.key"',
+    '"key": "certs/chat.key", "passphrase": ▶"hunter2"',
+    'passphrase: is a secret and is never written here',
+  ],
+  [
+    '{ "folder": "transcripts" }',
+    '▶{ "folder": "a", "service": "chat" }',
+    'source: must be { "folder": "path" } or { "service": "name" }',
+  ],
+  // names that lead nowhere
+  ['"service": "files"', '"service": ▶"fiels"', 'routes[1].service: no service named "fiels"; did you mean "files"?'],
+  [
+    '"per-message"], "web',
+    '▶"per-mesage"], "web',
+    'routes[0].limits[1]: no limit named "per-mesage"; did you mean "per-message"?',
+  ],
+  ['"messages": "customer"', '"messages": ▶"bots"', 'routes[0].messages: no set of message rules named "bots"'],
+  ['["per-reader"]', '[▶"store"]', 'listeners.transcripts.limits[0]: "store" is where counts live and no limit'],
+  [
+    '{ "folder": "transcripts" }',
+    '{ "service": ▶"caht" }',
+    'transcripts.source.service: no service named "caht"; did you mean "chat"?',
+  ],
+  [
+    '"tls": "public"',
+    '"tls": ▶"pubic"',
+    'listeners.agents.tls: no listener named "pubic" to share TLS settings with; did you mean "public"?',
+  ],
+  ['"tls": "public"', '"tls": ▶"agents"', 'listeners.agents.tls: names itself'],
+  [
+    '"127.0.0.1:9443",',
+    '"127.0.0.1:9443", "tls": ▶"agents",',
+    'listeners.transcripts.tls: listener "agents" shares the settings of "public"',
+  ],
+  // what does not go together
+  [
+    '"10.1.0.5:8444"',
+    '▶"10.1.0.5:8443"',
+    'listeners.agents.address: 10.1.0.5:8443 is taken by listeners.public.address (0.0.0.0:8443)',
+  ],
+  ['"10.1.0.5:8444"', '▶"[::]:8080"', 'listeners.agents.address: [::]:8080 is taken by listeners.public.redirectFrom'],
+  ['"127.0.0.1:9900"', '▶"0.0.0.0:9900"', 'listeners.admin.address: must be on loopback'],
+  [
+    '"hosts": ["agents.example.local"], ',
+    '"hosts": ▶[], ',
+    'listeners.agents.hosts: is empty; only a listener on loopback may serve every Host',
+  ],
+  ['"tls": "public" }', '"tls": ▶{} }', 'listeners.agents.tls: has no certificate; write "certificates"'],
+  [
+    '"127.0.0.1:9443", "signIn"',
+    '"127.0.0.1:9443", "auth": ▶"none", "signIn"',
+    'listeners.transcripts.auth: is "none", but "signIn" is given',
+  ],
+  [
+    '"127.0.0.1:9443", "signIn": { "accounts": "config/accounts.json" },',
+    '"10.0.0.1:9443", "hosts": ["t"], "tls": "public", "auth": ▶"none",',
+    'listeners.transcripts.auth: may be "none" on loopback only',
+  ],
+  [
+    '"path": "/*", "methods"',
+    '"path": ▶"/socket.io/*", "methods"',
+    'routes[1].path: GET "/socket.io/*" belongs to routes[0] already',
+  ],
+  ['"name": "files"', '"name": ▶"chat"', 'routes[1].name: is the name of routes[0] too'],
+  [
+    '"webSocket": true',
+    '"webSocket": true, "methods": ▶["POST"]',
+    'routes[0].methods: lacks "GET", with which every WebSocket begins',
+  ],
+  [
+    '"fields": ["$.text", "$..caption"], "events": { "message": ["$[0].text"] }, ',
+    '',
+    'messages.customer: names no "fields" and no "events"',
+  ],
+  ['"tls": { "ca"', '"tls": { "key": ▶"k", "ca"', 'services.files.tls.key: needs "cert" beside it'],
+  // syntax
+  ['"2026-11-01",', '"2026-11-01"▶', 'a comma is missing here'],
+  ['"log": {', '"log" ▶{', 'a colon is missing after the key, before "{"'],
+  ['"level": "info"', '"level": ▶}', 'a value is expected here, not "}"'],
+  ['"level": "info"', "▶'level': 1", 'texts and keys stand in double quotes'],
+  [
+    '"level": "info" },\n}\n',
+    '"level": "info" },▶',
+    'a key in double quotes is expected here, not the end of the file',
+  ],
+  [
+    '"level": "info" },\n}\n',
+    '"level": "info" }▶',
+    'an object is not closed: "}" is expected here, not the end of the file',
+  ],
+  ['// comments', '/* comments', 'is not closed'],
+  ['"level": "info" },\n}\n', '"level": "info" },\n}\n▶{}', 'nothing more is expected here, but there is "{"'],
+  ['"info"', '▶"in\\qfo"', 'has an escape that JSON does not know'],
+]
+
+/** Where the sentence is expected when no ▶ says so: at the object in which something is missing. */
+const OWNERS: Readonly<Record<string, string>> = {
+  'routes[0].service': '{ "name": "chat"',
+  'routes[0].purpose': '{ "name": "chat"',
+  'limits.per-message.rate': '{ },\n    "per-reader"',
+  'listeners.public.tls.certificates[0].key': '{ "cert"',
+  'listeners.transcripts.source': '{\n      "address": "127.0.0.1:9443"',
+  'listeners.transcripts': '{\n      "address": "127.0.0.1:9443"',
+  'messages.customer': '{ "html": "strip"',
+  'is not closed': '/* comments',
+}
+
+function problemsOf(text: string): readonly string[] {
+  try {
+    parseConfiguration('gateway.json', text, { env: {}, checkFiles: false })
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems
+    throw error
+  }
+}
+
+const lineAndColumn = (text: string, offset: number): string => {
+  const before = text.slice(0, offset).split('\n')
+  return `${before.length}:${before.at(-1)!.length + 1}`
+}
+
+t.test('the file that the table changes is right', async (t) => {
+  t.same(problemsOf(RIGHT), [])
+})
+
+t.test('the table has more than forty rows', async (t) => {
+  t.ok(TABLE.length >= 40, `${TABLE.length} rows`)
+})
+
+for (const [right, wrong, says] of TABLE) {
+  t.test(says, async (t) => {
+    t.equal(RIGHT.split(right).length, 2, `stands once in the right file: ${right}`)
+    const marked = RIGHT.replace(right, () => wrong)
+    const text = marked.replace('▶', '')
+    const owner = OWNERS[says.split(':')[0]!]
+    const offset = wrong.includes('▶') ? marked.indexOf('▶') : text.indexOf(owner ?? '▶')
+    t.ok(offset >= 0, 'the row says where')
+    const problems = problemsOf(text)
+    t.equal(problems.length, 1, `one mistake, one line:\n${problems.join('\n')}`)
+    const found = problems[0] ?? ''
+    t.match(found, new RegExp(`^gateway\\.json:${lineAndColumn(text, offset)}[ :]`), found)
+    t.ok(found.includes(says), `says: ${says}\nfound: ${found}`)
+    t.notMatch(found, 'hunter2', 'no secret is repeated')
+  })
+}
+
+t.test('five mistakes give five lines, in the order of the file', async (t) => {
+  const text = RIGHT.replace('"redirectFrom"', '"redirectForm"')
+    .replace('"http://10.2.0.12:3000"', '"10.2.0.12:3000"')
+    .replace('"per-message"], "web', '"per-mesage"], "web')
+    .replace('"html": "strip"', '"html": "stripp"')
+    .replace('"rate": "30 per minute"', '"rate": "often"')
+  const problems = problemsOf(text)
+  t.same(
+    problems.map((problem) => problem.split(': ')[0]),
+    [
+      'gateway.json:8:7 listeners.public.redirectForm',
+      'gateway.json:18:54 services.chat.endpoints[1]',
+      'gateway.json:23:58 routes[0].limits[1]',
+      'gateway.json:28:103 messages.customer.html',
+      'gateway.json:32:30 limits.per-message.rate',
+    ],
+    problems.join('\n'),
+  )
+})
+
+t.test('what is wrong before a syntax error is told with it, what may be innocent is not', async (t) => {
+  const text = RIGHT.replace('"redirectFrom"', '"redirectForm"').replace('"routes": [', '"routes": [[[')
+  const problems = problemsOf(text)
+  t.match(problems[0], /^gateway\.json:8:7 listeners\.public\.redirectForm: no such setting/)
+  t.match(problems[1], /^gateway\.json:27:13: ":" is not expected here; a bracket or a quote before it may be missing/)
+  t.equal(problems.length, 2, problems.join('\n'))
+})
+
+t.test('a missing comma hides no other mistake', async (t) => {
+  const problems = problemsOf(
+    RIGHT.replace('"2026-11-01",', '"2026-11-01"').replace('"service": "files"', '"service": "fils"'),
+  )
+  t.match(problems[0], /^gateway\.json:3:27: a comma is missing here/)
+  t.match(problems[1], /routes\[1\]\.service: no service named "fils"/)
+  t.equal(problems.length, 2)
+})
+
+t.test('lines are counted for files from Windows', async (t) => {
+  const problems = problemsOf(RIGHT.replace('"service": "files"', '"service": "fils"').replaceAll('\n', '\r\n'))
+  t.match(problems[0], /^gateway\.json:24:69 routes\[1\]\.service/)
+})
+
+t.test('a thousand mistakes are told in a hundred lines and a count', async (t) => {
+  const problems = problemsOf(`{ "listeners": {}, "services": {}, "routes": [${'5,'.repeat(1000)}] }`)
+  t.equal(problems.length, 101)
+  t.equal(problems.at(-1), 'gateway.json: and 901 more')
+})
+
+t.test('nesting without end is told, not followed', async (t) => {
+  t.match(problemsOf(`{ "routes": ${'['.repeat(100_000)}`), ['gateway.json:1:44: nests deeper than 32 levels'])
+})

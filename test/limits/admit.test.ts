@@ -1,0 +1,252 @@
+/** The stage: which answers carry which fields, which limit decides, and that no exchange is answered twice or never. */
+import t from 'tap'
+import type { LimitConfig, StoreConfig } from '../../src/config/shape.ts'
+import {
+  type Counter,
+  type CounterState,
+  type CounterStore,
+  DONE,
+  GO,
+  type OutagePolicy,
+  type Stage,
+  type Step,
+  WAIT,
+} from '../../src/exchange/contracts.ts'
+import type { Exchange } from '../../src/exchange/exchange.ts'
+import { makeAdmit } from '../../src/limits/admit.ts'
+import { compileLimit } from '../../src/limits/limiter.ts'
+import { makeStore } from '../../src/limits/store.ts'
+import { fakeExchange } from '../kit/fake-client.ts'
+import { startRedis } from '../kit/redis.ts'
+import { makeCounting } from './counting.ts'
+
+const STORE = { onOutage: 'local', ipv6Prefix: 64 } as StoreConfig
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+function limit(points: number, more: Partial<LimitConfig> = {}): LimitConfig {
+  return { by: 'address', rate: { points, windowMs: 60_000 }, burst: 0, block: 0, onOutage: undefined, ...more }
+}
+
+/** A counter that answers when the test says so. */
+class SlowCounter implements Counter {
+  readonly asked: { key: string; answer: (state: Partial<CounterState>) => void; fail: (error: Error) => void }[] = []
+
+  add(key: string): Promise<CounterState> {
+    return new Promise((resolve, reject) => {
+      const base = { used: 1, remaining: 4, resetMs: 1000, allowed: true, degraded: false }
+      this.asked.push({ key, answer: (state) => resolve({ ...base, ...state }), fail: reject })
+    })
+  }
+  async get(): Promise<null> {
+    return null
+  }
+  async block(): Promise<void> {}
+  async clear(): Promise<void> {}
+}
+
+function slowStore(): CounterStore & { counters: SlowCounter[] } {
+  const counters: SlowCounter[] = []
+  const counter = () => counters[counters.push(new SlowCounter()) - 1]!
+  return { counters, counter, isUp: true, close: async () => {} }
+}
+
+function memoryStore() {
+  return makeStore(STORE, null, () => {}, makeCounting().metrics)
+}
+
+/** Runs the stage and a last one that answers 200, as the pipeline does. */
+function run(admit: Stage, key = '192.0.2.1') {
+  const { x, client, finishCount } = fakeExchange({ address: key })
+  let step: number = -1
+  let passed = 0
+  const first: Stage = (each) => {
+    step = admit(each)
+    return step as Step
+  }
+  const last: Stage = (each: Exchange) => {
+    passed++
+    each.respond(200, [], null)
+    return DONE
+  }
+  x.runStages([first, last])
+  return {
+    x,
+    client,
+    finishCount,
+    step: () => step,
+    passed: () => passed,
+    field: (name: string) => client.header(name),
+  }
+}
+
+t.test('without limits nothing is counted and nothing is said', async (t) => {
+  const done = run(makeAdmit([], makeCounting().metrics))
+  t.equal(done.step(), GO)
+  t.equal(done.field('ratelimit'), null)
+})
+
+t.test('in memory it decides at once, and says policy and state on every answer', async (t) => {
+  const counting = makeCounting()
+  const admit = makeAdmit([compileLimit('per-customer', limit(2), memoryStore(), STORE)], counting.metrics)
+  const first = run(admit)
+  t.equal(first.step(), GO)
+  t.equal(first.client.status, 200)
+  t.equal(first.field('ratelimit-policy'), '"per-customer";q=2;w=60')
+  t.equal(first.field('ratelimit'), '"per-customer";r=1;t=60')
+  t.equal(first.field('retry-after'), null)
+  run(admit)
+  const third = run(admit)
+  t.equal(third.step(), DONE)
+  t.equal(third.client.status, 429)
+  t.equal(third.passed(), 0)
+  t.equal(third.field('ratelimit'), '"per-customer";r=0;t=60')
+  t.equal(third.field('retry-after'), '60')
+  t.equal(third.finishCount(), 1)
+  t.equal(run(admit, '192.0.2.2').client.status, 200, 'another client has its own count')
+  t.same(
+    [...counting.labels('limit_decisions_total')],
+    [
+      ['allowed', 3],
+      ['limited', 1],
+    ],
+  )
+})
+
+t.test('of several limits the strictest decides', async (t) => {
+  const store = memoryStore()
+  const wide = compileLimit('wide', limit(100), store, STORE)
+  const narrow = compileLimit('narrow', limit(1, { rate: { points: 1, windowMs: 3_600_000 } }), store, STORE)
+  const admit = makeAdmit([wide, narrow], makeCounting().metrics)
+  t.equal(run(admit).field('ratelimit'), '"wide";r=99;t=60, "narrow";r=0;t=3600')
+  const second = run(admit)
+  t.equal(second.client.status, 429)
+  t.equal(second.field('ratelimit-policy'), '"wide";q=100;w=60, "narrow";q=1;w=3600')
+  t.equal(second.field('retry-after'), '3600')
+})
+
+t.test('a limit with a burst lets rate and burst through, and its block is the wait that is told', async (t) => {
+  const config = limit(3, { burst: 2, block: 300_000 })
+  const admit = makeAdmit([compileLimit('burst', config, memoryStore(), STORE)], makeCounting().metrics)
+  const statuses = Array.from({ length: 7 }, () => run(admit).client.status)
+  t.same(statuses, [200, 200, 200, 200, 200, 429, 429])
+  t.equal(run(admit).field('retry-after'), '300')
+})
+
+t.test(
+  'a shared store is asked once per limit in one tick, and the exchange goes on when all have answered',
+  async (t) => {
+    const store = slowStore()
+    const limiters = ['one', 'two'].map((name) => compileLimit(name, limit(5), store, STORE))
+    const done = run(makeAdmit(limiters, makeCounting().metrics))
+    t.equal(done.step(), WAIT)
+    const [one, two] = store.counters
+    t.same([one!.asked.length, two!.asked.length], [1, 1])
+    t.equal(one!.asked[0]!.key, '192.0.2.1')
+    two!.asked[0]!.answer({})
+    await turn()
+    t.equal(done.passed(), 0, 'one answer is missing')
+    one!.asked[0]!.answer({ remaining: 3, resetMs: 1 })
+    await turn()
+    t.equal(done.passed(), 1)
+    t.equal(done.client.status, 200)
+    t.equal(done.field('ratelimit'), '"one";r=3;t=1, "two";r=4;t=1')
+  },
+)
+
+t.test('of several refusals the longest wait is told', async (t) => {
+  const store = slowStore()
+  const limiters = ['one', 'two'].map((name) => compileLimit(name, limit(5), store, STORE))
+  const done = run(makeAdmit(limiters, makeCounting().metrics))
+  store.counters[0]!.asked[0]!.answer({ allowed: false, remaining: 0, resetMs: 12_001 })
+  store.counters[1]!.asked[0]!.answer({ allowed: false, remaining: 0, resetMs: 400 })
+  await turn()
+  t.equal(done.client.status, 429)
+  t.equal(done.field('retry-after'), '13')
+  t.equal(done.passed(), 0)
+  t.equal(done.finishCount(), 1)
+})
+
+t.test('a client that left meanwhile is not answered', async (t) => {
+  for (const allowed of [true, false]) {
+    const store = slowStore()
+    const counting = makeCounting()
+    const done = run(makeAdmit([compileLimit('one', limit(5), store, STORE)], counting.metrics))
+    done.x.finish()
+    store.counters[0]!.asked[0]!.answer({ allowed })
+    await turn()
+    t.equal(done.client.status, 0)
+    t.equal(done.passed(), 0)
+    t.equal(done.finishCount(), 1)
+  }
+})
+
+t.test('a counter that breaks its promise does not leave the client waiting', async (t) => {
+  const store = slowStore()
+  const limiters = ['one', 'two'].map((name) => compileLimit(name, limit(5), store, STORE))
+  const done = run(makeAdmit(limiters, makeCounting().metrics))
+  store.counters[0]!.asked[0]!.fail(new Error('broken'))
+  await turn()
+  t.equal(done.client.status, 500)
+  store.counters[1]!.asked[0]!.answer({})
+  await turn()
+  t.equal(done.passed(), 0)
+  t.equal(done.finishCount(), 1)
+})
+
+for (const [onOutage, status] of [
+  ['local', 429],
+  ['allow', 200],
+  ['deny', 503],
+] as const satisfies [OutagePolicy, number][]) {
+  t.test(`while the store is down: ${onOutage}`, async (t) => {
+    const store = slowStore()
+    const limiter = compileLimit('one', limit(5, { onOutage }), store, STORE)
+    const done = run(makeAdmit([limiter], makeCounting().metrics))
+    const allowed = onOutage === 'allow'
+    store.counters[0]!.asked[0]!.answer({ allowed, degraded: true, remaining: 0, resetMs: 5000 })
+    await turn()
+    t.equal(done.client.status, status)
+    t.equal(done.field('ratelimit-policy'), '"one";q=5;w=60')
+    t.equal(done.field('ratelimit'), onOutage === 'local' ? '"one";r=0;t=5' : null, 'only what was counted is told')
+    t.equal(done.client.headers.filter((each) => each === 'retry-after').length, allowed ? 0 : 1)
+  })
+}
+
+t.test('the policy of the store holds where the limit names none', async (t) => {
+  t.equal(compileLimit('a', limit(1), slowStore(), { ...STORE, onOutage: 'deny' }).onOutage, 'deny')
+  t.equal(compileLimit('a', limit(1, { onOutage: 'allow' }), slowStore(), STORE).onOutage, 'allow')
+})
+
+t.test('with a real Redis: exactly the limit is answered 200, and nobody waits when it is gone', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.kill())
+  const config = { ...STORE, redis: { url: redis.url, prefix: 'admit', timeout: 5000 } }
+  const counting = makeCounting()
+  const store = makeStore(config, redis.url, counting.log, counting.metrics)
+  t.teardown(() => store.close())
+  await store.whenSettled()
+  const names = ['local', 'allow', 'deny'] as const
+  const stages = names.map((onOutage) =>
+    makeAdmit([compileLimit(onOutage, limit(10, { onOutage }), store, config)], counting.metrics),
+  )
+  const many = (admit: Stage) => Array.from({ length: 30 }, () => run(admit))
+  for (const admit of stages) {
+    const all = many(admit)
+    t.ok(all.every((each) => each.step() === WAIT))
+    while (all.some((each) => each.client.status === 0)) await turn()
+    t.equal(all.filter((each) => each.client.status === 200).length, 10)
+    t.equal(all.filter((each) => each.client.status === 429).length, 20)
+    t.ok(all.every((each) => each.field('ratelimit') !== null))
+  }
+  await redis.kill()
+  while (store.isUp) await turn()
+  const passed = stages.map((admit) => {
+    const all = Array.from({ length: 30 }, () => run(admit, '2001:db8::/64'))
+    t.ok(
+      all.every((each) => each.step() !== WAIT),
+      'decided before the stage returned',
+    )
+    return all.filter((each) => each.client.status === 200).length
+  })
+  t.same(passed, [10, 30, 0])
+})
