@@ -2,7 +2,7 @@
  * The running gateway: sockets and the plan they serve, exchanged at a reload as a whole or not at all, and drained at the
  * end. It knows no request.
  */
-import { loadConfiguration } from './config/load.ts'
+import { type LoadedConfiguration, loadConfiguration } from './config/load.ts'
 import { located } from './config/located.ts'
 import { type Environment, readRedisUrl } from './config/secrets.ts'
 import type { Configuration, StoreConfig } from './config/shape.ts'
@@ -136,19 +136,33 @@ export class Gateway {
 
   async #apply(): Promise<void> {
     const { configPath, env } = this.#options
-    const { configuration, source, warnings } = loadConfiguration(configPath, { env })
+    const loaded = loadConfiguration(configPath, { env })
+    try {
+      await this.#exchange(loaded)
+    } catch (error) {
+      throw located(error, loaded.source)
+    }
+  }
+
+  async #exchange({ configuration, warnings }: LoadedConfiguration): Promise<void> {
+    const { configPath, env } = this.#options
+    const storeUrl = readRedisUrl(configuration.limits.store, env)
+    const storeKey = storeKeyOf(configuration.limits.store, storeUrl)
     const logKey = JSON.stringify(configuration.log)
     const nextLog = logKey === this.#logKey ? null : makeLog(configuration.log)
     const isFirst = this.#log === null
     this.#log ??= new CurrentLog(nextLog!)
     const log = this.#log
-    const storeKey = storeKeyOf(configuration.limits.store, env)
     let store = this.#store
     let plan: Plan
     try {
       if (store === null || storeKey !== this.#storeKey) {
-        const url = readRedisUrl(configuration.limits.store, env)
-        store = makeStore(configuration.limits.store, url, (level, text) => log.gateway[level](text), this.#metrics)
+        store = makeStore(
+          configuration.limits.store,
+          storeUrl,
+          (level, text) => log.gateway[level](text),
+          this.#metrics,
+        )
       }
       plan = makePlan(configuration, {
         env,
@@ -164,7 +178,7 @@ export class Gateway {
     } catch (error) {
       if (store !== this.#store) await store?.close()
       if (!isFirst) await nextLog?.close()
-      throw located(error, source)
+      throw error
     }
     if (!isFirst && nextLog !== null) log.replace(nextLog)
     this.#logKey = logKey
@@ -271,8 +285,8 @@ const DRAIN_LOOK_MS = 25
 const RELOAD_EVENT = { event: 'sys_reload', user: '-', address: '-', requestId: '-' } as const
 
 /** The store is kept over a reload where this stays the same. */
-function storeKeyOf(config: StoreConfig, env: Environment): string {
-  return JSON.stringify([readRedisUrl(config, env), config.redis])
+function storeKeyOf(config: StoreConfig, url: string | null): string {
+  return JSON.stringify([url, config.redis])
 }
 
 function sleep(ms: number): Promise<void> {

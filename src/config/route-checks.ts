@@ -82,6 +82,9 @@ function checkService(name: string, service: Members, findings: Findings): void 
   }
   const seen = new Set<string>()
   for (const [i, text] of endpoints) {
+    if (service.protocol === 'h2' && text.startsWith('http:')) {
+      findings.mismatch([...path, 'endpoints', i], 'is plain HTTP; "protocol": "h2" needs https endpoints')
+    }
     if (seen.has(text)) findings.warn([...path, 'endpoints', i], 'is listed twice')
     seen.add(text)
   }

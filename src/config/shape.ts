@@ -297,6 +297,10 @@ const service = z.strictObject({
     })
     .prefault({})
     .describe('TLS towards https endpoints; certificates are always verified.'),
+  protocol: z
+    .enum(['http/1.1', 'h2'])
+    .prefault('http/1.1')
+    .describe('Towards the endpoints: HTTP/1.1, or HTTP/2 (https endpoints only). WebSockets always take HTTP/1.1.'),
   maxConnections: count(256, 'Connections to one endpoint.', 1, 100_000),
   maxWaiting: count(1024, 'Requests that may wait for a connection to one endpoint; over it 503.', 0, 100_000),
   timeouts: z

@@ -53,6 +53,8 @@ function isOriginWelcome(x: Exchange): boolean {
 }
 
 function refuse(x: Exchange, code: Parameters<Exchange['refuse']>[0]): Step {
+  // As in vet: what is ambiguous must not be followed by more on the same connection.
+  if (x.head.protocol !== 'h2' && code === 'bad-target') x.peer.closeAfterAnswer()
   x.refuse(code)
   return DONE
 }

@@ -328,6 +328,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   }
 
   onTick(now: number): void {
+    // The client may take its time for what is still queued; that it takes anything at all is checked below.
+    if (this.#lingering && this.#socket.writableLength > 0) this.#deadline = now + LINGER_MS
     if (this.#deadline !== 0 && now > this.#deadline) {
       this.#deadline = 0
       // A head that has begun is owed an answer; a connection that said nothing is not.
@@ -341,7 +343,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
       this.#closing = true
       this.#x.refuse('body-timeout')
     }
-    if (this.#reader.isStuck(this.#socket.writableLength, this.#owner.plan.limits.sendMs)) this.destroy()
+    const { bytesWritten, writableLength } = this.#socket
+    if (this.#reader.isStuck(bytesWritten, writableLength, this.#owner.plan.limits.sendMs)) this.destroy()
   }
 }
 

@@ -16,6 +16,10 @@ const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = con
 
 /** The session, as a stream sees it. */
 export interface StreamOwner extends Peer {
+  /** The stream became an exchange; bytes of its field names and values. */
+  onRequest(fieldBytes: number): void
+  /** Bytes of a body, or of a tunnel, that came. */
+  onData(bytes: number): void
   onStreamEnd(half: Http2Stream): void
 }
 
@@ -29,8 +33,10 @@ export class Http2Stream implements ClientHalf {
   #bodyBytes = 0
   #bodyFlowingMs = 0
   readonly #reader = new SlowReader()
+  #sentBytes = 0
   #declaredLength = -1
   #tunnelled = false
+  #tunnelBytes = 0
   #trailersWanted = false
   #trailers: HeaderList | null = null
 
@@ -47,20 +53,31 @@ export class Http2Stream implements ClientHalf {
     let target = ''
     let authority: string | null = null
     let connectProtocol: string | null = null
+    let scheme: string | null = null
+    let cookie = ''
     let hosts = 0
+    let fieldBytes = 0
     for (let i = 0; i < raw.length; i += 2) {
       const name = raw[i]!
       const value = raw[i + 1]!
+      fieldBytes += name.length + value.length
       if (name.charCodeAt(0) === 0x3a) {
         if (name === ':method') method = value
         else if (name === ':path') target = value
         else if (name === ':authority') authority = value
         else if (name === ':protocol') connectProtocol = value
+        else if (name === ':scheme') scheme = value
+        continue
+      }
+      if (name === 'cookie') {
+        // One field for upstreams that speak HTTP/1.1 (RFC 9113, 8.2.3).
+        cookie = cookie === '' ? value : `${cookie}; ${value}`
         continue
       }
       if (name === 'host') hosts++
       headers.push(name, value)
     }
+    if (cookie !== '') headers.push('cookie', cookie)
     const host = getHeader(headers, 'host')
     const isConnect = method === 'CONNECT'
     const bodyLength = streamBodyLength(headers, endStream)
@@ -68,6 +85,8 @@ export class Http2Stream implements ClientHalf {
     const sound =
       TOKEN.test(method) &&
       hosts <= 1 &&
+      // Another scheme would exempt :path from the checks of nghttp2; a bare CONNECT has none.
+      (scheme === 'https' || scheme === 'http' || (scheme === null && isConnect)) &&
       (authority === null || host === null || authority === host) &&
       soundFields(headers)
     if (!sound || bodyLength === 'bad-framing') {
@@ -75,6 +94,7 @@ export class Http2Stream implements ClientHalf {
       stream.close(NGHTTP2_PROTOCOL_ERROR)
       return
     }
+    this.#connection.onRequest(fieldBytes)
     this.#trailersWanted = getHeader(headers, 'te') === 'trailers'
     this.#declaredLength = bodyLength
     this.#bodyEnded = endStream
@@ -105,6 +125,7 @@ export class Http2Stream implements ClientHalf {
 
   #onData(chunk: Buffer): void {
     this.#bodyBytes += chunk.length
+    this.#connection.onData(chunk.length)
     this.#x?.onBodyData(chunk)
   }
 
@@ -168,6 +189,7 @@ export class Http2Stream implements ClientHalf {
 
   sendData(chunk: Buffer): boolean {
     if (!this.#usable()) return true
+    this.#sentBytes += chunk.length
     return this.#stream.write(chunk)
   }
 
@@ -220,14 +242,19 @@ export class Http2Stream implements ClientHalf {
   }
 
   onTick(now: number, limits: HttpLimits): void {
-    if (this.#tunnelled) return
+    if (this.#tunnelled) {
+      const bytesIn = this.#x?.bytesIn ?? this.#tunnelBytes
+      this.#connection.onData(bytesIn - this.#tunnelBytes)
+      this.#tunnelBytes = bytesIn
+      return
+    }
     this.#x?.onTick(now)
     if (this.#reading && !this.#bodyEnded && this.#x !== null) {
       this.#bodyFlowingMs += TICK_MS
       const judgedMs = this.#bodyFlowingMs - limits.bodyGraceMs
       if (judgedMs > 0 && this.#bodyBytes < (judgedMs / 1000) * limits.bodyMinRate) this.#x.refuse('body-timeout')
     }
-    if (!this.#stream.destroyed && this.#reader.isStuck(this.#stream.writableLength, limits.sendMs)) {
+    if (!this.#stream.destroyed && this.#reader.isStuck(this.#sentBytes, this.#stream.writableLength, limits.sendMs)) {
       this.#stream.destroy(new Error('the client reads nothing'))
       this.onGone()
     }

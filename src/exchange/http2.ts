@@ -13,6 +13,7 @@ import type { TLSSocket } from 'node:tls'
 import { joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
 import type { HttpLimits } from './contracts.ts'
+import { FrameBudget } from './frame-budget.ts'
 import { Http2Stream, type StreamOwner } from './http2-stream.ts'
 
 /** Time that a session has between GOAWAY and its end when its streams hang. */
@@ -46,7 +47,9 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   readonly serverName: string
   readonly localPort: number
   readonly owner: ConnectionOwner
+  readonly #socket: TLSSocket
   readonly #session: ServerHttp2Session
+  readonly #budget = new FrameBudget()
   readonly #bornAt = performance.now()
   readonly #streams = new Set<Http2Stream>()
   #requests = 0
@@ -55,6 +58,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   #ended = false
 
   constructor(socket: TLSSocket, address: string, serverName: string, owner: ConnectionOwner) {
+    this.#socket = socket
     this.owner = owner
     this.address = address
     this.serverName = serverName
@@ -62,6 +66,8 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     socket.setNoDelay(true)
     this.#session = performServerHandshake(socket, sessionOptions(owner.plan.limits))
     this.#session.on('stream', (stream, _headers, flags, rawHeaders) => this.#onStream(stream, flags, rawHeaders))
+    this.#session.on('ping', this.#onControl)
+    this.#session.on('remoteSettings', this.#onControl)
     this.#session.on('error', ignoreError)
     this.#session.on('close', () => this.#closed())
     socket.on('close', () => this.#closed())
@@ -81,6 +87,24 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
       this.drain()
     }
     half.begin(rawHeaders, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0, plan)
+  }
+
+  readonly #onControl = (): void => {
+    if (!this.#budget.takeControl()) this.#cut()
+  }
+
+  /** GOAWAY with the code that says why, and the end (RFC 9113, 10.5). */
+  #cut(): void {
+    if (this.#ended || this.#session.destroyed) return
+    this.#session.destroy(new Error('too many frames'), constants.NGHTTP2_ENHANCE_YOUR_CALM)
+  }
+
+  onRequest(fieldBytes: number): void {
+    this.#budget.onRequest(fieldBytes)
+  }
+
+  onData(bytes: number): void {
+    this.#budget.onData(bytes)
   }
 
   onStreamEnd(half: Http2Stream): void {
@@ -116,6 +140,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   onTick(now: number): void {
     const limits = this.owner.plan.limits
     for (const half of this.#streams) half.onTick(now, limits)
+    if (!this.#budget.settle(this.#socket.bytesRead, this.#socket.bytesWritten, now)) return this.#cut()
     if (this.#streams.size > 0) return
     if (this.#closingSince !== 0 && now - this.#closingSince > CLOSE_MS) this.destroy()
     else if (now - this.#idleSince > limits.idleMs) this.drain()

@@ -3,13 +3,19 @@ import { TICK_MS } from './clock.ts'
 
 export class SlowReader {
   #stuckMs = 0
-  #lastQueued = 0
+  #lastTaken = 0
 
-  /** Called every tick with the bytes that wait. True when none of them moved for `sendMs` milliseconds. */
-  isStuck(queuedBytes: number, sendMs: number): boolean {
-    if (queuedBytes === 0 || queuedBytes < this.#lastQueued) this.#stuckMs = 0
+  /**
+   * Called every tick. `writtenBytes` is all that was ever written, `queuedBytes` what of it still waits: a queue that is
+   * filled as fast as it is emptied always looks the same, what was taken does not.
+   *
+   * @returns True when something waits and nothing was taken for `sendMs` milliseconds.
+   */
+  isStuck(writtenBytes: number, queuedBytes: number, sendMs: number): boolean {
+    const taken = writtenBytes - queuedBytes
+    if (queuedBytes === 0 || taken > this.#lastTaken) this.#stuckMs = 0
     else this.#stuckMs += TICK_MS
-    this.#lastQueued = queuedBytes
+    this.#lastTaken = taken
     return this.#stuckMs > sendMs
   }
 

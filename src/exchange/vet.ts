@@ -12,6 +12,9 @@ import { isRequestId, makeRequestId, makeTraceparent, parseTraceparent } from '.
 import { DONE, GO, type Stage, type Step } from './contracts.ts'
 import type { Exchange } from './exchange.ts'
 
+/** Refusals of requests that can be read in one way only: another one may follow (RFC 9110, 15.5.20). */
+const CONNECTION_STAYS: ReadonlySet<string> = new Set(['misdirected-host', 'address-denied'])
+
 export const vet: Stage = (x) => {
   identify(x)
   const head = x.head
@@ -41,7 +44,8 @@ export const vet: Stage = (x) => {
   const plan = x.listener
   if (plan.hosts !== null && !matchHost(plan.hosts, x.host)) return refuse(x, 'unknown-host')
   if (!plan.isDirected(x.peer.serverName, x.host)) return refuse(x, 'misdirected-host')
-  const expect = getHeader(head.headers, 'expect')
+  // All of them: what the engine takes for an expectation must be the only one.
+  const expect = joinHeader(head.headers, 'expect')
   if (expect !== null && expect.toLowerCase() !== '100-continue') return refuse(x, 'bad-expectation')
   if (!plan.isAllowedAddress(x.clientAddress)) return refuse(x, 'address-denied')
   return GO
@@ -80,8 +84,8 @@ function sameAuthority(a: HostAndPort, b: HostAndPort, secure: boolean): boolean
 }
 
 function refuse(x: Exchange, code: Parameters<Exchange['refuse']>[0]): Step {
-  // What is ambiguous must not be followed by more on the same connection.
-  if (x.head.protocol !== 'h2' && code.startsWith('bad-')) x.peer.closeAfterAnswer()
+  // What is ambiguous, or meant for somebody else, must not be followed by more on the same connection.
+  if (x.head.protocol !== 'h2' && !CONNECTION_STAYS.has(code)) x.peer.closeAfterAnswer()
   x.refuse(code)
   return DONE
 }

@@ -2,11 +2,15 @@
  * Decodes the chunked transfer coding (RFC 9112, 7.1), strictly: CRLF only, no white space around sizes, bounded
  * extensions and trailers. Knows no socket.
  */
-import { isTrailerBlock } from './request-head.ts'
+import { FORBIDDEN, parseFieldLines } from './field-lines.ts'
+import type { HeaderList } from './headers.ts'
 
 const MAX_SIZE_DIGITS = 10
 const MAX_EXTENSION_BYTES = 256
+/** Of all chunks of a body together: a signature on every chunk is legal, extensions as a way to send are not. */
+const MAX_EXTENSIONS_BYTES = 8192
 const MAX_TRAILER_BYTES = 8192
+const MAX_TRAILERS = 64
 
 const SIZE = 0
 const EXTENSION = 1
@@ -19,10 +23,13 @@ const ENDED = 7
 const BAD = 8
 
 export class ChunkedDecoder {
+  /** The trailer fields, once the body has ended. */
+  trailers: HeaderList = []
   #state = SIZE
   #digits = 0
   #size = 0
   #extension = 0
+  #extensions = 0
   #trailer = ''
 
   get ended(): boolean {
@@ -74,8 +81,8 @@ export class ChunkedDecoder {
       }
       case EXTENSION:
         if (byte === 0x0d) this.#state = SIZE_LF
-        else if ((byte < 0x20 && byte !== 0x09) || byte > 0x7e || ++this.#extension > MAX_EXTENSION_BYTES)
-          this.#state = BAD
+        else if ((byte < 0x20 && byte !== 0x09) || byte > 0x7e) this.#state = BAD
+        else if (++this.#extension > MAX_EXTENSION_BYTES || ++this.#extensions > MAX_EXTENSIONS_BYTES) this.#state = BAD
         return
       case SIZE_LF:
         if (byte !== 0x0a) this.#state = BAD
@@ -88,10 +95,11 @@ export class ChunkedDecoder {
         this.#state = byte === 0x0a ? SIZE : BAD
         this.#digits = 0
         this.#size = 0
+        this.#extension = 0
     }
   }
 
-  /** Reads up to the empty line; trailer fields are checked and dropped, as RFC 9110, 6.5.1 allows a recipient. */
+  /** Reads up to the empty line. */
   #readTrailer(chunk: Buffer, from: number): number {
     const before = this.#trailer.length
     const text = this.#trailer + chunk.toString('latin1', from, Math.min(chunk.length, from + MAX_TRAILER_BYTES + 4))
@@ -102,7 +110,13 @@ export class ChunkedDecoder {
       return chunk.length
     }
     const block = end === 0 ? '' : text.slice(0, end + 2)
-    this.#state = isTrailerBlock(block) ? ENDED : BAD
+    const isSound = block.length <= MAX_TRAILER_BYTES && !FORBIDDEN.test(block)
+    const trailers = isSound ? parseFieldLines(block, 0, block.length, MAX_TRAILERS) : null
+    if (trailers === null || trailers === 'too-many') this.#state = BAD
+    else {
+      this.trailers = trailers
+      this.#state = ENDED
+    }
     return from + end + (end === 0 ? 2 : 4) - before
   }
 }

@@ -6,7 +6,7 @@ import { closeTunnels } from '../exchange/tunnels.ts'
 import { Listener, type ListenerOptions } from './listener.ts'
 
 /** How much time the connections of a listener have when it ends, in milliseconds. */
-export interface EndTimes {
+interface EndTimes {
   readonly timeout: number
   readonly webSocketWindow: number
 }

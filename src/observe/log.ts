@@ -43,7 +43,7 @@ export interface Log {
 }
 
 export interface LogOptions {
-  /** Hides what must not be logged from a path; default: payment card numbers. */
+  /** Hides what must not be logged from a path or the name of an object; default: payment card numbers. */
   readonly maskPath?: (path: string) => string
   /** Where the gateway's own log goes; default: standard error. A path, or the number of an open file. */
   readonly gatewayTarget?: string | number
@@ -75,7 +75,7 @@ export function makeLog(config: Configuration['log'], options: LogOptions = {}):
   const maskPath = options.maskPath ?? maskCards
   return {
     gateway: makeLogger(config.level, own),
-    audit: { record: (event) => audit?.write(auditLine(event)) },
+    audit: { record: (event) => audit?.write(auditLine(event, maskPath)) },
     access: (x) => access?.write(accessLine(x, maskPath)),
     get dropped() {
       let sum = 0
@@ -136,11 +136,11 @@ function describeError(error: unknown): unknown {
   return { name: error.name, code, message: error.message.slice(0, 1024), stack: error.stack?.slice(0, 4096) }
 }
 
-function auditLine(event: AuditEvent): string {
+function auditLine(event: AuditEvent, maskPath: (path: string) => string): string {
   return (
     `{"time":"${new Date().toISOString()}","event":${jsonText(event.event, MAX_TEXT)},"outcome":"${event.outcome}"` +
     `,"user":${jsonTextOrNull(event.user, MAX_TEXT)},"address":${jsonTextOrNull(event.address, MAX_TEXT)}` +
-    `,"requestId":${jsonTextOrNull(event.requestId, MAX_TEXT)},"object":${jsonTextOrNull(event.object, MAX_PATH)}` +
+    `,"requestId":${jsonTextOrNull(event.requestId, MAX_TEXT)},"object":${jsonTextOrNull(maskPath(event.object), MAX_PATH)}` +
     `,"reason":${jsonTextOrNull(event.reason ?? '', MAX_TEXT)}}`
   )
 }

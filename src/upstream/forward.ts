@@ -3,12 +3,11 @@
  * nothing was sent, or the method is idempotent, has no body, and not a byte of an answer came; then once, elsewhere.
  */
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import { Failure } from '../errors.ts'
-import { DONE, type Metrics, type Stage, type UpstreamHalf } from '../exchange/contracts.ts'
+import { type BodySink, DONE, type Metrics, type Stage, type UpstreamHalf } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { getHeader, type HeaderList, HOP_BY_HOP } from '../http/headers.ts'
-import { RequestBody } from './request-body.ts'
+import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import { nominatedNames, requestHeaders } from './request-headers.ts'
 import type { Endpoint, Service } from './service.ts'
 import { openTunnel } from './tunnel.ts'
@@ -16,7 +15,6 @@ import { upstreamFailure } from './upstream-failure.ts'
 import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } from './websocket-handshake.ts'
 
 const MAX_TRIES = 2
-const MAX_INFORMATIONAL = 16
 
 /** Makes the stage that hands the exchange to a service. */
 export function makeForward(service: Service, metrics: Metrics): Stage {
@@ -26,94 +24,92 @@ export function makeForward(service: Service, metrics: Metrics): Stage {
   }
 }
 
-class Forwarding implements UpstreamHalf, Dispatcher.DispatchHandler {
+class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
+  // what an engine reads
+  readonly method: string
+  readonly path: string
+  readonly headers: HeaderList
+  readonly body: Buffer | null
+  readonly streamLength: number
+  readonly isWebSocket: boolean
+  readonly firstByteMs: number
+  readonly betweenBytesMs: number
+
   readonly #x: Exchange
   readonly #service: Service
   readonly #metrics: Metrics
   readonly #handshake: Handshake | null
   #endpoint: Endpoint | null = null
-  #controller: Dispatcher.DispatchController | null = null
-  #body: RequestBody | null = null
+  #dispatcher: Dispatcher | null = null
+  #control: UpstreamControl | null = null
+  #writer: BodyWriter | null = null
+  #bodyBegun = false
   #tries = 0
-  #waits = false
-  #sent = false
   #answerBegun = false
-  #informational = 0
   #over = false
 
   constructor(x: Exchange, service: Service, metrics: Metrics) {
+    const { firstByteMs, betweenBytesMs } = x.route!.timeouts
     this.#x = x
     this.#service = service
     this.#metrics = metrics
     this.#handshake = x.isWebSocket ? makeHandshake(x) : null
+    this.method = x.method
+    this.path = x.path + x.query
+    this.headers = requestHeaders(x)
+    if (this.#handshake !== null) for (const each of handshakeHeaders(this.#handshake)) this.headers.push(each)
+    this.isWebSocket = x.isWebSocket
+    this.firstByteMs = firstByteMs
+    this.betweenBytesMs = betweenBytesMs
+    const hasBody = x.head.bodyLength !== 0 && !x.isWebSocket
+    this.body = hasBody ? x.bodyBytes : null
+    this.streamLength = hasBody && x.bodyBytes === null ? x.head.bodyLength : 0
     x.upstream = this
   }
 
   start(): void {
-    const x = this.#x
     const endpoint = this.#service.pick(this.#endpoint)
     this.#endpoint = endpoint
+    this.#dispatcher = this.isWebSocket ? endpoint.tunnels : endpoint.requests
+    this.#control = null
     this.#tries++
-    this.#sent = false
-    x.endpoint = endpoint.name
-    if (endpoint.waiting >= endpoint.maxWaiting) return this.#fail(new Failure('upstream-busy'))
-    const headers = requestHeaders(x)
-    let body: Buffer | RequestBody | null = null
-    if (x.bodyBytes !== null) {
-      if (x.bodyBytes.length > 0 || x.head.bodyLength !== 0) {
-        body = x.bodyBytes
-        headers.push('content-length', String(body.length))
-      }
-    } else if (x.head.bodyLength !== 0) {
-      body = new RequestBody(x)
-      this.#body = body
-      if (x.head.bodyLength > 0) headers.push('content-length', String(x.head.bodyLength))
-    } else if (x.method === 'POST' || x.method === 'PUT' || x.method === 'PATCH') {
-      headers.push('content-length', '0')
-    }
-    if (this.#handshake !== null) for (const each of handshakeHeaders(this.#handshake)) headers.push(each)
-    const timeouts = x.route!.timeouts
-    this.#waits = true
-    endpoint.waiting++
-    try {
-      endpoint.pool.dispatch(
-        {
-          path: x.path + x.query,
-          method: x.method,
-          headers,
-          body,
-          upgrade: this.#handshake === null ? null : 'websocket',
-          headersTimeout: timeouts.firstByteMs,
-          bodyTimeout: timeouts.betweenBytesMs,
-        },
-        this,
-      )
-    } catch (error) {
-      this.#failed(error as Error)
-    }
+    this.#x.endpoint = endpoint.name
+    this.#dispatcher.dispatch(this)
   }
 
-  // --- undici's side ---
+  // --- the engine's side ---
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#leaveQueue()
-    this.#controller = controller
-    if (this.#over) controller.abort(new Failure('client-gone'))
-    else this.#sent = true
+  onStart(control: UpstreamControl): void {
+    this.#control = control
+    // The client may have left while the call waited.
+    if (this.#over) control.abort()
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+  onBodyWanted(writer: BodyWriter): void {
+    this.#writer = writer
+    this.#bodyBegun = true
+    this.#x.readBody(this)
+  }
+
+  onBodyPause(): void {
+    this.#x.client.pauseBody()
+  }
+
+  onBodyResume(): void {
+    if (!this.#over) this.#x.client.resumeBody()
+  }
+
+  onInformational(status: number, headers: HeaderList): void {
+    if (!this.#over && status === 103) this.#x.sendInformational(status, withoutHopByHop(headers))
+  }
+
+  onHead(status: number, headers: HeaderList): void {
     if (this.#over) return
     const x = this.#x
-    const headers = readHeaders(controller.rawHeaders as Buffer[])
-    if (status < 200) {
-      if (++this.#informational > MAX_INFORMATIONAL) controller.abort(new Failure('upstream-bad-answer', '1xx'))
-      else if (status === 103) x.sendInformational(status, withoutHopByHop(headers))
-      return
-    }
     // Over HTTP/2 a 2xx would say that the WebSocket is open, which it is not.
     if (this.#handshake !== null && status < 300) {
-      controller.abort(new Failure('upstream-upgrade-refused'))
+      this.#control?.abort()
+      this.#fail(new Failure('upstream-upgrade-refused'))
       return
     }
     this.#answerBegun = true
@@ -123,26 +119,24 @@ class Forwarding implements UpstreamHalf, Dispatcher.DispatchHandler {
     x.respondHead(status, relayable(status, headers))
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#over && !this.#x.sendData(chunk)) controller.pause()
+  onData(chunk: Buffer): void {
+    if (!this.#over && !this.#x.sendData(chunk)) this.#control?.pause()
   }
 
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
+  onEnd(trailers: HeaderList | null): void {
     if (this.#over) return
     this.#over = true
     this.#x.upstream = null
-    const trailers = controller.rawTrailers as Buffer[] | null | undefined
-    this.#x.sendEnd(trailers && trailers.length > 0 ? withoutHopByHop(readHeaders(trailers)) : null)
+    this.#x.sendEnd(trailers === null ? null : withoutHopByHop(trailers))
   }
 
-  onRequestUpgrade(controller: Dispatcher.DispatchController, status: number, _headers: unknown, socket: Duplex): void {
+  onUpgrade(headers: HeaderList, socket: Duplex): void {
     const x = this.#x
-    const headers = readHeaders(controller.rawHeaders as Buffer[])
     const handshake = this.#handshake
-    if (this.#over || handshake === null || status !== 101 || !acceptsHandshake(handshake, headers)) {
+    if (this.#over || handshake === null || !acceptsHandshake(handshake, headers)) {
       socket.on('error', ignoreError)
       socket.destroy()
-      if (!this.#over) this.#fail(new Failure('upstream-upgrade-refused'))
+      this.#fail(new Failure('upstream-upgrade-refused'))
       return
     }
     this.#over = true
@@ -151,31 +145,13 @@ class Forwarding implements UpstreamHalf, Dispatcher.DispatchHandler {
     openTunnel(x, socket, withoutHopByHop(headers))
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    this.#leaveQueue()
-    this.#failed(error)
-  }
-
-  // --- the exchange's side ---
-
-  onClientDrain(): void {
-    this.#controller?.resume()
-  }
-
-  onExchangeAbort(why: Failure): void {
+  onFailure(error: Error): void {
     if (this.#over) return
-    this.#over = true
-    this.#body?.destroy()
-    this.#controller?.abort(why)
-  }
-
-  #failed(error: Error): void {
-    if (this.#over) return
-    const failure = error instanceof Failure ? error : upstreamFailure(error, this.#sent)
+    const failure = upstreamFailure(error, this.#control !== null)
     const x = this.#x
-    this.#metrics.count('upstream_failures_total', failure.code)
     if (!this.#answerBegun && this.#tries < MAX_TRIES && this.#mayRetry(failure)) {
-      this.#controller = null
+      // The one that ends the exchange is counted with it.
+      this.#metrics.count('upstream_failures_total', failure.code)
       this.start()
       return
     }
@@ -183,37 +159,41 @@ class Forwarding implements UpstreamHalf, Dispatcher.DispatchHandler {
     this.#fail(failure)
   }
 
+  // --- the exchange's side ---
+
+  onBodyData(chunk: Buffer): void {
+    if (!this.#over) this.#writer?.write(chunk)
+  }
+
+  onBodyEnd(): void {
+    if (!this.#over) this.#writer?.end()
+  }
+
+  onClientDrain(): void {
+    this.#control?.resume()
+  }
+
+  onExchangeAbort(): void {
+    if (this.#over) return
+    this.#over = true
+    if (this.#control === null) this.#dispatcher?.cancel(this)
+    else this.#control.abort()
+  }
+
   #mayRetry(failure: Failure): boolean {
-    const x = this.#x
-    // A streamed body is used up with the first byte that was read of it.
-    if (this.#body !== null && x.bytesIn > 0) return false
-    if (failure.retry) return this.#body === null
-    const idempotent = x.method === 'GET' || x.method === 'HEAD' || x.method === 'OPTIONS'
-    return idempotent && this.#body === null && failure.code === 'upstream-closed'
+    // A streamed body is used up with the first byte that was asked for.
+    if (this.#bodyBegun) return false
+    if (failure.retry) return true
+    const isIdempotent = this.method === 'GET' || this.method === 'HEAD' || this.method === 'OPTIONS'
+    return isIdempotent && this.body === null && this.streamLength === 0 && failure.code === 'upstream-closed'
   }
 
   #fail(failure: Failure): void {
     if (this.#over) return
     this.#over = true
     this.#x.upstream = null
-    this.#body?.destroy()
     this.#x.fail(failure)
   }
-
-  #leaveQueue(): void {
-    if (!this.#waits) return
-    this.#waits = false
-    if (this.#endpoint !== null) this.#endpoint.waiting--
-  }
-}
-
-/** undici's raw list of buffers as a header list: lower-case names, latin1 values. */
-function readHeaders(raw: readonly Buffer[]): HeaderList {
-  const out: HeaderList = []
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    out.push(raw[i]!.toString('latin1').toLowerCase(), raw[i + 1]!.toString('latin1'))
-  }
-  return out
 }
 
 /** Without a length that does not count: beside a transfer coding, or in a 204 (RFC 9112, 6.2; RFC 9110, 8.6). */

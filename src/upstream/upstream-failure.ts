@@ -1,7 +1,19 @@
-/** Turns what undici and the network say of a failed request into the gateway's own table of failures. */
-import { Failure, type FailureCode } from '../errors.ts'
+/** Turns what an engine and the network say of a failed request into the gateway's own table of failures. */
+import { FAILURES, Failure, type FailureCode } from '../errors.ts'
+import type { UpstreamErrorCode } from './dispatch.ts'
 
-const CODES: Record<string, FailureCode> = {
+const OWN: Readonly<Record<UpstreamErrorCode, FailureCode>> = {
+  CONNECT_TIMEOUT: 'upstream-connect-timeout',
+  HEAD_TIMEOUT: 'upstream-timeout',
+  BODY_TIMEOUT: 'upstream-timeout',
+  CLOSED: 'upstream-closed',
+  BAD_ANSWER: 'upstream-bad-answer',
+  TOO_MANY_WAITING: 'upstream-busy',
+  ENDPOINT_CLOSED: 'draining',
+}
+
+const CODES: Readonly<Record<string, FailureCode>> = {
+  ...OWN,
   UND_ERR_CONNECT_TIMEOUT: 'upstream-connect-timeout',
   ETIMEDOUT: 'upstream-connect-timeout',
   ECONNREFUSED: 'upstream-unreachable',
@@ -18,8 +30,6 @@ const CODES: Record<string, FailureCode> = {
   EPIPE: 'upstream-closed',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'upstream-bad-answer',
   UND_ERR_HEADERS_OVERFLOW: 'upstream-bad-answer',
-  UND_ERR_RES_EXCEEDED_MAX_SIZE: 'upstream-bad-answer',
-  UND_ERR_RESPONSE: 'upstream-bad-answer',
   UND_ERR_DESTROYED: 'draining',
   UND_ERR_CLOSED: 'draining',
 }
@@ -33,11 +43,10 @@ export function upstreamFailure(error: Error, wasSent: boolean): Failure {
   if (known !== undefined) {
     // A connection that breaks before the request is written is as good as none.
     if (known === 'upstream-closed' && !wasSent) return new Failure('upstream-unreachable', code, error)
+    // The network says the same of a connection that stood and was lost: then the request may have been acted on.
+    if (wasSent && FAILURES[known].retry) return new Failure('upstream-closed', code, error)
     return new Failure(known, code, error)
   }
-  if (code.startsWith('HPE_')) return new Failure('upstream-bad-answer', code, error)
-  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || /CERT|SELF_SIGNED|ISSUER/.test(code)) {
-    return new Failure('upstream-unreachable', code, error)
-  }
+  // Certificates and handshakes fail before anything is sent.
   return new Failure(wasSent ? 'upstream-closed' : 'upstream-unreachable', code || error.name, error)
 }

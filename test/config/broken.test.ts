@@ -50,7 +50,7 @@ const TABLE: readonly Row[] = [
   // keys
   ['"redirectFrom"', '▶"redirectForm"', 'listeners.public.redirectForm: no such setting; did you mean "redirectFrom"?'],
   ['"reviewed"', '▶"reveiwed"', 'reveiwed: no such setting; did you mean "reviewed"?'],
-  ['"maxConnections": 64', '▶"zzz": 64', 'services.chat.zzz: no such setting; here may stand endpoints, tls, max'],
+  ['"maxConnections": 64', '▶"zzz": 64', 'services.chat.zzz: no such setting; here may stand endpoints, tls, protocol, max'],
   ['"ca": "certs', '▶"cafile": "certs', 'services.files.tls.cafile: no such setting; here may stand ca, serverName'],
   ['"level": "info"', '"level": "info", ▶"level": "warn"', 'log.level: is given twice; first in line 36'],
   [
@@ -253,6 +253,7 @@ const TABLE: readonly Row[] = [
     'messages.customer: names no "fields" and no "events"',
   ],
   ['"tls": { "ca"', '"tls": { "key": ▶"k", "ca"', 'services.files.tls.key: needs "cert" beside it'],
+  ['"maxConnections": 64', '"protocol": ▶"h3"', 'services.chat.protocol: '],
   // syntax
   ['"2026-11-01",', '"2026-11-01"▶', 'a comma is missing here'],
   ['"log": {', '"log" ▶{', 'a colon is missing after the key, before "{"'],

@@ -23,7 +23,7 @@ const SCRIPTS: Record<string, Script> = {
     bytes: ['HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n'.repeat(100), `${OK}content-length: 2\r\n\r\nok`],
   },
   '/processing-flood': { bytes: ['HTTP/1.1 102 Processing\r\n\r\n'.repeat(100)] },
-  '/endless-head': { bytes: [OK, ...Array.from({ length: 40 }, (_, i) => `x-${i}: ${'a'.repeat(1000)}\r\n`)] },
+  '/endless-head': { bytes: [OK, Array.from({ length: 40 }, (_, i) => `x-${i}: ${'a'.repeat(1000)}\r\n`).join('')] },
   '/status-999': { bytes: ['HTTP/1.1 999 Odd\r\ncontent-length: 2\r\n\r\nok'] },
   '/status-600': { bytes: ['HTTP/1.1 600 Odd\r\ncontent-length: 2\r\n\r\nok'] },
   '/status-42': { bytes: ['HTTP/1.1 42 Odd\r\ncontent-length: 2\r\n\r\nok'] },
@@ -183,7 +183,7 @@ for (const transport of requestTransports) {
         ['/status-42', 'upstream-bad-answer'],
         ['/hints-flood', 'upstream-bad-answer'],
         ['/processing-flood', 'upstream-bad-answer'],
-        ['/unasked-switch', 'upstream-closed'],
+        ['/unasked-switch', 'upstream-bad-answer'],
       ] as const) {
         problem(t, await client.ask({ path }), 502, code, `GET ${path}`)
         problem(t, await client.ask({ method: 'POST', path, body: 'hello' }), 502, code, `POST ${path}`)
@@ -214,7 +214,8 @@ for (const transport of requestTransports) {
           t.ok(reply.status === 200 || reply.status === 0, `${what}: ${reply.status}`)
           const id = reply.header('x-request-id')
           if (id === null) continue
-          const lines = await until(() => {
+          const lines = await until(async () => {
+            await gateway.gateway.log.flush()
             const found = linesFor(id)
             return found.length > 0 && found
           }, `the line of ${what}`)
@@ -233,7 +234,7 @@ for (const transport of requestTransports) {
     t.test('a service that does not answer is 504', async (t) => {
       problem(t, await client.ask({ path: '/never' }), 504, 'upstream-timeout', 'no head')
       problem(t, await client.ask({ method: 'POST', path: '/never', body: 'a' }), 504, 'upstream-timeout', 'POST')
-      const big = Buffer.alloc(20_000_000)
+      const big = Buffer.alloc(4_000_000)
       const unread = await client.ask({ method: 'POST', path: '/never/read', body: big })
       // A client that still sends may see the end of the connection before the answer.
       if (unread.status !== 0) problem(t, unread, 504, 'upstream-timeout', 'a body that is not read')
@@ -306,9 +307,9 @@ for (const transport of requestTransports) {
           const reply = await client.ask({ path, method: path.endsWith('/head') ? 'HEAD' : 'GET' })
           t.ok([200, 204, 304].includes(reply.status), `${path} ${reply.status}`)
           t.notMatch(reply.text, /evil/)
-          // At once, and after the forged answer has come.
-          t.equal((await client.ask({ path: '/honest' })).text, 'honest', `after ${path}`)
-          await sleep(30)
+          const hit = scripted.connections.filter(({ chunks }) => chunks.at(-1)!.includes(`${path} HTTP`))
+          if (path !== '/poison/after') t.equal((await client.ask({ path: '/honest' })).text, 'honest', `after ${path}`)
+          await until(() => hit.every((each) => !each.isOpen), `the end of the poisoned connection (${path})`)
           t.equal((await client.ask({ path: '/honest' })).text, 'honest', `later after ${path}`)
         }
       }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { isTrailerBlock, parseRequestHead } from '../../src/http/request-head.ts'
+import { parseRequestHead } from '../../src/http/request-head.ts'
 
 const parse = (text: string, maxHeaders = 100) => parseRequestHead(text, maxHeaders)
 
@@ -85,14 +85,5 @@ t.test('no bytes make it throw, and what it accepts reads the same again', (t) =
     }),
     { seed: 9112, numRuns: 2000 },
   )
-  t.end()
-})
-
-t.test('trailers are checked like headers', (t) => {
-  t.equal(isTrailerBlock(''), true)
-  t.equal(isTrailerBlock('a: b\r\nc:\r\n'), true)
-  t.equal(isTrailerBlock('a: b\r\n c\r\n'), false)
-  t.equal(isTrailerBlock('a : b\r\n'), false)
-  t.equal(isTrailerBlock('a\r\n'), false)
   t.end()
 })

@@ -1,0 +1,228 @@
+/**
+ * The engine for what is not hot, by undici: HTTP/2 to the endpoint. It stands behind the same seam as the engine of our
+ * own, and is the only file that imports undici.
+ */
+import { Readable } from 'node:stream'
+import type { ConnectionOptions } from 'node:tls'
+import { buildConnector, Pool, type Dispatcher as Undici } from 'undici'
+import type { HeaderList } from '../http/headers.ts'
+import { type BodyWriter, type Dispatcher, type UpstreamCall, type UpstreamControl, UpstreamError } from './dispatch.ts'
+
+export interface UndiciOptions {
+  readonly origin: string
+  readonly tls: ConnectionOptions
+  readonly maxConnections: number
+  readonly maxWaiting: number
+  readonly connectMs: number
+  readonly keepAliveMs: number
+}
+
+/** undici reads `servername` and does not declare it. */
+interface NamedDispatch extends Undici.DispatchOptions {
+  readonly servername: string
+}
+
+export class UndiciEndpoint implements Dispatcher {
+  readonly #pool: Pool
+  readonly #options: UndiciOptions
+  readonly #running = new Map<UpstreamCall, Run>()
+  waiting = 0
+
+  constructor(options: UndiciOptions) {
+    this.#options = options
+    const connect = buildConnector({ ...options.tls, timeout: options.connectMs, allowH2: true } as never)
+    const servername = options.tls.servername ?? ''
+    this.#pool = new Pool(options.origin, {
+      connections: Math.min(options.maxConnections, 8),
+      pipelining: 100,
+      allowH2: true,
+      keepAliveTimeout: options.keepAliveMs,
+      maxHeaderSize: 64 * 1024,
+      // The name is the endpoint's, whatever Host the request carries.
+      connect: (wish, done) => connect({ ...wish, servername }, done),
+    })
+  }
+
+  dispatch(call: UpstreamCall): void {
+    if (this.waiting >= this.#options.maxWaiting + this.#options.maxConnections) {
+      call.onFailure(new UpstreamError('TOO_MANY_WAITING'))
+      return
+    }
+    const run = new Run(call, this)
+    this.#running.set(call, run)
+    this.waiting++
+    // undici takes null for no body, and declares it for requests only.
+    const options = {
+      path: call.path,
+      method: call.method,
+      headers: framed(call),
+      body: call.body ?? run.stream,
+      headersTimeout: call.firstByteMs,
+      bodyTimeout: call.betweenBytesMs,
+      servername: this.#options.tls.servername ?? '',
+    } as NamedDispatch
+    try {
+      this.#pool.dispatch(options, run)
+    } catch (error) {
+      run.onResponseError(null, error as Error)
+    }
+  }
+
+  cancel(call: UpstreamCall): void {
+    this.#running.get(call)?.cancel()
+  }
+
+  onRunEnd(call: UpstreamCall): void {
+    this.#running.delete(call)
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close()
+  }
+
+  async destroy(): Promise<void> {
+    await this.#pool.destroy()
+  }
+}
+
+class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter {
+  readonly stream: StreamedBody | null
+  readonly #call: UpstreamCall
+  readonly #endpoint: UndiciEndpoint
+  #controller: Undici.DispatchController | null = null
+  #waits = true
+  #over = false
+
+  constructor(call: UpstreamCall, endpoint: UndiciEndpoint) {
+    this.#call = call
+    this.#endpoint = endpoint
+    this.stream = call.streamLength === 0 ? null : new StreamedBody(call, this)
+  }
+
+  cancel(): void {
+    this.#end()
+    this.#controller?.abort(new UpstreamError('CLOSED'))
+  }
+
+  // --- undici's side ---
+
+  onRequestStart(controller: Undici.DispatchController): void {
+    this.#controller = controller
+    this.#leaveQueue()
+    if (this.#over) controller.abort(new UpstreamError('CLOSED'))
+    else this.#call.onStart(this)
+  }
+
+  onResponseStart(controller: Undici.DispatchController, status: number, headers: Record<string, unknown>): void {
+    if (this.#over) return
+    const list = readHeaders(controller.rawHeaders, headers)
+    if (status < 200) {
+      if (status !== 100) this.#call.onInformational(status, list)
+    } else this.#call.onHead(status, list)
+  }
+
+  onResponseData(_controller: Undici.DispatchController, chunk: Buffer): void {
+    if (!this.#over) this.#call.onData(chunk)
+  }
+
+  onResponseEnd(controller: Undici.DispatchController, trailers: Record<string, unknown>): void {
+    if (this.#over) return
+    this.#end()
+    const list = readHeaders(controller.rawTrailers, trailers)
+    this.#call.onEnd(list.length === 0 ? null : list)
+  }
+
+  onResponseError(_controller: Undici.DispatchController | null, error: Error): void {
+    this.#leaveQueue()
+    if (this.#over) return
+    this.#end()
+    this.#call.onFailure(error)
+  }
+
+  // --- the call's side ---
+
+  pause(): void {
+    if (!this.#over) this.#controller?.pause()
+  }
+
+  resume(): void {
+    if (!this.#over) this.#controller?.resume()
+  }
+
+  abort(): void {
+    this.#end()
+    this.#controller?.abort(new UpstreamError('CLOSED'))
+  }
+
+  write(chunk: Buffer): void {
+    this.stream?.accept(chunk)
+  }
+
+  end(): void {
+    this.stream?.finish()
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#leaveQueue()
+    this.#endpoint.onRunEnd(this.#call)
+  }
+
+  #leaveQueue(): void {
+    if (!this.#waits) return
+    this.#waits = false
+    this.#endpoint.waiting--
+  }
+}
+
+/** undici destroys the body it is given: this, never the client's own stream, which still owes an answer. */
+class StreamedBody extends Readable {
+  readonly #call: UpstreamCall
+  readonly #writer: BodyWriter
+  #begun = false
+
+  constructor(call: UpstreamCall, writer: BodyWriter) {
+    super({ highWaterMark: 64 * 1024 })
+    this.#call = call
+    this.#writer = writer
+  }
+
+  override _read(): void {
+    if (this.#begun) this.#call.onBodyResume()
+    else {
+      this.#begun = true
+      this.#call.onBodyWanted(this.#writer)
+    }
+  }
+
+  accept(chunk: Buffer): void {
+    if (!this.destroyed && !this.push(chunk)) this.#call.onBodyPause()
+  }
+
+  finish(): void {
+    if (!this.destroyed) this.push(null)
+  }
+}
+
+function framed(call: UpstreamCall): HeaderList {
+  const headers = [...call.headers]
+  if (call.body !== null) headers.push('content-length', String(call.body.length))
+  else if (call.streamLength > 0) headers.push('content-length', String(call.streamLength))
+  return headers
+}
+
+/** HTTP/1.1 gives a raw list of buffers, HTTP/2 an object. */
+function readHeaders(raw: unknown, parsed: Record<string, unknown>): HeaderList {
+  const out: HeaderList = []
+  if (Array.isArray(raw)) {
+    for (let i = 0; i + 1 < raw.length; i += 2) out.push(text(raw[i]).toLowerCase(), text(raw[i + 1]))
+    return out
+  }
+  for (const [name, value] of Object.entries(parsed)) {
+    if (name.startsWith(':')) continue
+    for (const each of Array.isArray(value) ? value : [value]) out.push(name.toLowerCase(), String(each))
+  }
+  return out
+}
+
+const text = (value: unknown): string => (Buffer.isBuffer(value) ? value.toString('latin1') : String(value))

@@ -1,0 +1,81 @@
+/** The end of an HTTP/1.1 connection, on a socket whose other side reads when the test says so. */
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import t, { type Test } from 'tap'
+import type { ConnectionOwner } from '../../src/exchange/connection.ts'
+import { Http1Connection } from '../../src/exchange/http1.ts'
+import { fakeExchange } from '../kit/fake-client.ts'
+import { until } from '../kit/wait.ts'
+
+/** What was written waits until the test takes it. */
+class SlowSocket extends Duplex {
+  readonly localPort = 9443
+  bytesWritten = 0
+  taken = ''
+  readonly #waiting: (() => void)[] = []
+
+  setNoDelay(): void {}
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.bytesWritten += chunk.length
+    this.#waiting.push(() => {
+      this.taken += chunk.toString('latin1')
+      done()
+    })
+  }
+
+  take(): boolean {
+    const next = this.#waiting.shift()
+    next?.()
+    return next !== undefined
+  }
+}
+
+const BODY = Buffer.alloc(50_000, 'b')
+
+/** A connection whose request is answered at once, the socket as slow as the test. */
+function open(t: Test, sendMs: number): { socket: SlowSocket; tick: (seconds: number) => void } {
+  const { x } = fakeExchange()
+  const limits = { ...x.listener.limits, sendMs }
+  const owner: ConnectionOwner = {
+    plan: { ...x.listener, limits, run: (each) => each.respond(200, ['content-type', 'text/plain'], BODY) },
+    onConnectionEnd() {},
+  }
+  const socket = new SlowSocket()
+  const connection = new Http1Connection(socket as unknown as Socket, '192.0.2.10', 'localhost', true, owner)
+  t.teardown(() => connection.destroy())
+  let now = performance.now()
+  return {
+    socket,
+    tick: (seconds) => {
+      for (let i = 0; i < seconds * 2; i++) {
+        now += 500
+        connection.onTick(now)
+      }
+    },
+  }
+}
+
+t.test('the rest of the last answer is not cut off while its client still reads', async (t) => {
+  const { socket, tick } = open(t, 30_000)
+  socket.push('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')
+  await until(() => socket.bytesWritten > 0, 'the answer')
+  tick(10)
+  t.equal(socket.destroyed, false)
+  await until(() => !socket.take() && socket.writableFinished, 'all of it to be taken')
+  t.ok(socket.taken.endsWith(`\r\n\r\n${BODY.toString()}`))
+  tick(10)
+  t.equal(socket.destroyed, true, 'after it the connection does not linger for long')
+})
+
+t.test('but a client that takes nothing of it is cut after the time for that', async (t) => {
+  const { socket, tick } = open(t, 5000)
+  socket.push('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')
+  await until(() => socket.bytesWritten > 0, 'the answer')
+  tick(4)
+  t.equal(socket.destroyed, false)
+  tick(4)
+  t.equal(socket.destroyed, true)
+})
