@@ -49,7 +49,10 @@ function isOriginWelcome(x: Exchange): boolean {
   if (origin === null) return true
   const own = x.route!.origins
   if (own?.has(origin)) return true
-  return origin === `${x.peer.secure ? 'https' : 'http'}://${x.authority}`
+  // An origin leaves the usual port out, a Host need not (RFC 6454, 6.2).
+  const usual = x.peer.secure ? ':443' : ':80'
+  const authority = x.authority.endsWith(usual) ? x.authority.slice(0, -usual.length) : x.authority
+  return origin === `${x.peer.secure ? 'https' : 'http'}://${authority}`
 }
 
 function refuse(x: Exchange, code: Parameters<Exchange['refuse']>[0]): Step {

@@ -40,12 +40,10 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   /** When the present wait ends, in `performance.now()` milliseconds; 0 is no deadline. */
   #deadline = 0
 
-  // the request that is being read
   #headBegun = false
   readonly #body = new Http1Body()
   #continueWanted = false
 
-  // the answer that is being written
   readonly #answer: Http1Answer
   #closing = false
   #answering = false

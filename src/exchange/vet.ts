@@ -5,7 +5,7 @@
 import { clientKey } from '../http/address.ts'
 import { clientFromForwardedFor } from '../http/forwarded.ts'
 import { isWebSocketConnect, isWebSocketHandshake } from '../http/framing.ts'
-import { countHeader, getHeader, joinHeader } from '../http/headers.ts'
+import { countHeader, getHeader, type HeaderList, joinHeader } from '../http/headers.ts'
 import { matchHost, parseAuthority } from '../http/host.ts'
 import { parseTarget } from '../http/target.ts'
 import { isRequestId, makeRequestId, makeTraceparent, parseTraceparent } from '../http/trace.ts'
@@ -47,8 +47,24 @@ export const vet: Stage = (x) => {
   // All of them: what the engine takes for an expectation must be the only one.
   const expect = joinHeader(head.headers, 'expect')
   if (expect !== null && expect.toLowerCase() !== '100-continue') return refuse(x, 'bad-expectation')
+  if (hasRepeatedSingle(head.headers)) return refuse(x, 'bad-header')
   if (!plan.isAllowedAddress(x.clientAddress)) return refuse(x, 'address-denied')
   return GO
+}
+
+/**
+ * True where a field stands twice whose first value the stages judge and whose last one an upstream may believe
+ * (RFC 9110, 5.3).
+ */
+function hasRepeatedSingle(headers: HeaderList): boolean {
+  let seen = 0
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!
+    const bit = name === 'content-type' ? 1 : name === 'origin' ? 2 : name === 'authorization' ? 4 : 0
+    if ((seen & bit) !== 0) return true
+    seen |= bit
+  }
+  return false
 }
 
 /** Who asks, and by which ids: settled first, so that refusals carry them too. */

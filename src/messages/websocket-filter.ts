@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { Metrics, TunnelFilter, TunnelFilterFactory, TunnelSides } from '../exchange/contracts.ts'
+import { FrameTracker } from '../http/frame-tracker.ts'
 import {
   BINARY,
   CLOSE,
@@ -11,7 +12,6 @@ import {
   CONTINUATION,
   closeFrame,
   FrameReader,
-  FrameTracker,
   parseClose,
   TEXT,
   writeFrame,

@@ -3,7 +3,8 @@
  * close frame can be put between two frames when the gateway drains.
  */
 import type { TunnelFilter, TunnelFilterFactory, TunnelSides } from '../exchange/contracts.ts'
-import { closeFrame, FrameTracker } from '../http/websocket-frames.ts'
+import { FrameTracker } from '../http/frame-tracker.ts'
+import { closeFrame } from '../http/websocket-frames.ts'
 
 export const relayFilter: TunnelFilterFactory = (_x, sides) => new RelayFilter(sides)
 

@@ -26,7 +26,7 @@ class SlowSocket extends Duplex {
     })
   }
 
-  take(): boolean {
+  takeOne(): boolean {
     const next = this.#waiting.shift()
     next?.()
     return next !== undefined
@@ -64,7 +64,7 @@ t.test('the rest of the last answer is not cut off while its client still reads'
   await until(() => socket.bytesWritten > 0, 'the answer')
   tick(10)
   t.equal(socket.destroyed, false)
-  await until(() => !socket.take() && socket.writableFinished, 'all of it to be taken')
+  await until(() => !socket.takeOne() && socket.writableFinished, 'all of it to be taken')
   t.ok(socket.taken.endsWith(`\r\n\r\n${BODY.toString()}`))
   tick(10)
   t.equal(socket.destroyed, true, 'after it the connection does not linger for long')

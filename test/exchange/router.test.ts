@@ -7,7 +7,7 @@ function place(path: string, methods = ['GET'], hosts: string[] = []): RoutePlac
   return {
     hosts,
     path,
-    route: { name: `${hosts.join()}${path} ${methods.join()}`, methods: new Set(methods) } as Route,
+    route: { name: `${hosts.join()}${path} ${methods.join()}`, methods: new Set(methods) } as unknown as Route,
   }
 }
 

@@ -236,7 +236,7 @@ for (const transport of socketTransports) {
       socket.stream.write(Buffer.from([0x80, 0xfe, 0xff]))
       socket.terminate()
       await gone
-      await lineOf(path)
+      t.equal((await lineOf(path)).webSocket, true)
     })
   })
 }

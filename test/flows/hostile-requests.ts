@@ -1027,6 +1027,14 @@ add(
   head('GET https://{host}/{id} HTTP/1.1', 'Host: {host}', 'Host: evil.example') + SECOND,
 )
 
+for (const name of ['Content-Type', 'Origin', 'Authorization']) {
+  add(
+    `${name} twice`,
+    'RFC 9110 5.3: a check reads the first one, the upstream the last',
+    `${post(`${name}: a`, `${name.toLowerCase()}: b`, 'Content-Length: 5')}hello${SECOND}`,
+  )
+}
+
 // --- upgrades and expectations ---
 
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='

@@ -120,10 +120,12 @@ for (const name of [
   ' transfer-encoding',
   'transfer-encoding\0',
 ]) {
-  add('RFC 9113 8.2.1; PortSwigger: header name injection', `a name ${JSON.stringify(name)}`, [
-    ...BASE,
-    [name, 'chunked'],
-  ])
+  add(
+    'RFC 9113 8.2.1; PortSwigger: header name injection',
+    `a name ${JSON.stringify(name)}`,
+    [...BASE, [name, 'chunked']],
+    { mayDrop: true },
+  )
 }
 for (const value of [
   'a\r\nX: y',
@@ -143,10 +145,12 @@ for (const value of [
   '\ra',
   'a\n',
 ]) {
-  add('RFC 9113 8.2.1, 10.3; PortSwigger: request splitting by CRLF', `a value ${JSON.stringify(value)}`, [
-    ...BASE,
-    ['x-own', value],
-  ])
+  add(
+    'RFC 9113 8.2.1, 10.3; PortSwigger: request splitting by CRLF',
+    `a value ${JSON.stringify(value)}`,
+    [...BASE, ['x-own', value]],
+    { mayDrop: true },
+  )
 }
 for (const [name, fields] of [
   ['no :method', [SCHEME, AUTHORITY, PATH]],

@@ -84,7 +84,7 @@ t.test('the second head of a connection has the same time', async (t) => {
   await once(socket, 'secureConnect')
   socket.write(`GET /first HTTP/1.1\r\n${HOST}\r\nGET /second HTTP/1.1\r\n${HOST}`)
   const text = await closes(socket, 'the end')
-  t.match(text, /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 408 /)
+  t.match(text, /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 408 /)
 })
 
 t.test('a connection that says nothing is closed without a word', async (t) => {
@@ -250,42 +250,7 @@ t.test('a connection that is too old ends with its next answer', async (t) => {
   await once(socket, 'secureConnect')
   await sleep(1200)
   socket.write(`GET /x HTTP/1.1\r\n${HOST}\r\n`)
-  t.match(await closes(socket, 'the end'), /^HTTP\/1\.1 200 [^]*connection: close/i)
-})
-
-t.test('an answer that ends its connection is read to its end, however slowly', async (t) => {
-  for (const [name, request] of [
-    ['close', `GET /huge?bytes=12000000&close HTTP/1.1\r\n${HOST}connection: close\r\n\r\n`],
-    ['1.0', 'GET /huge?bytes=12000000&old HTTP/1.0\r\nhost: localhost\r\n\r\n'],
-  ] as const) {
-    const before = gateway.accessLines().length
-    const socket = openRaw(at('public'))
-    socket.on('error', () => {})
-    await once(socket, 'secureConnect')
-    socket.write(request)
-    let bytes = 0
-    let isOver = false
-    socket.once('close', () => {
-      isOver = true
-    })
-    // Piece by piece until the gateway has handed over the last of it, and then a pause longer than it lingers.
-    await until(async () => {
-      const chunk = socket.read() as Buffer | null
-      bytes += chunk?.length ?? 0
-      await gateway.gateway.log.flush()
-      return gateway.accessLines().length > before
-    }, 'the end of the exchange')
-    await sleep(4500)
-    const end = within(
-      new Promise<void>((resolve) => (isOver ? resolve() : socket.once('close', () => resolve()))),
-      'the end',
-    )
-    socket.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-    })
-    await end
-    t.ok(bytes > 12_000_000, `${name}: ${bytes} bytes`)
-  }
+  t.match(await closes(socket, 'the end'), /^HTTP\/1\.1 200 [\s\S]*connection: close/i)
 })
 
 async function connectionsOf(t: Test, place: Place, count: number): Promise<Socket[]> {

@@ -3,6 +3,7 @@ import { Duplex, type Writable } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
 import * as ws from 'ws'
+import { FrameTracker } from '../../src/http/frame-tracker.ts'
 import {
   applyMask,
   BINARY,
@@ -10,7 +11,6 @@ import {
   CONTINUATION,
   closeFrame,
   FrameReader,
-  FrameTracker,
   isCloseCode,
   PING,
   parseClose,
