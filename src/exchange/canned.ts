@@ -17,8 +17,11 @@ export function cannedAnswers(edits: HeaderEdits): (code: FailureCode) => Buffer
 function cannedAnswer(code: FailureCode, edits: HeaderEdits): Buffer {
   const { status, title } = FAILURES[code]
   const body = `${JSON.stringify({ type: 'about:blank', title, status, code })}\n`
-  const headers = applyEdits(status, ['content-type', 'application/problem+json'], edits)
+  const headers = applyEdits(['content-type', 'application/problem+json'], edits)
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
-  return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`, 'latin1')
+  return Buffer.from(
+    `${head}${edits.setLines}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    'latin1',
+  )
 }

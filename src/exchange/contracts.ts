@@ -25,8 +25,11 @@ export type Responder = (x: Exchange) => void
 export interface ClientHalf {
   /** 1xx other than 101 (RFC 9110, 15.2). Dropped where the protocol version does not allow it. */
   sendInformational(status: number, headers: HeaderList): void
-  /** Head, and the whole body when `body` is not null: then the answer is complete and sendEnd is not called. */
-  sendHead(status: number, headers: HeaderList, body: Buffer | null): void
+  /**
+   * Head, and the whole body when `body` is not null: then the answer is complete and sendEnd is not called. `edits.set`
+   * follows the headers.
+   */
+  sendHead(status: number, headers: HeaderList, edits: HeaderEdits, body: Buffer | null): void
   /** False when the client reads slowly: wait for `x.onClientDrain`. */
   sendData(chunk: Buffer): boolean
   sendEnd(trailers: HeaderList | null): void
@@ -57,8 +60,10 @@ export interface BodySink {
 export interface HeaderEdits {
   /** Lower-case names that never leave (the OWASP removal list, hop-by-hop, and what `set` replaces). */
   readonly drop: ReadonlySet<string>
-  /** Appended to every answer: [name, value, ...]. */
+  /** Appended to every answer but that of a WebSocket handshake: [name, value, ...]. */
   readonly set: HeaderList
+  /** `set` as HTTP/1.x writes it, each line with its CRLF. */
+  readonly setLines: string
   /** Names that the gateway sets only where the upstream did not: [name, value, ...]. */
   readonly fallback: HeaderList
 }

@@ -10,6 +10,7 @@ import {
   type ClientHalf,
   DONE,
   GO,
+  type HeaderEdits,
   type ListenerPlan,
   type Responder,
   type Route,
@@ -216,14 +217,14 @@ export class Exchange {
   respond(status: number, headers: HeaderList, body: Buffer | null): void {
     if (this.headSent || this.finished) return
     const whole = body ?? EMPTY
-    const list = this.#edited(status, headers)
+    const list = this.#edited(headers)
     if (status >= 200 && status !== 204 && status !== 304) list.push('content-length', String(whole.length))
     this.headSent = true
     this.status = status
     this.answerEnded = true
     const sent = this.method === 'HEAD' ? EMPTY : whole
     this.bytesOut = sent.length
-    this.client.sendHead(status, list, sent)
+    this.client.sendHead(status, list, this.#edits, sent)
     this.finish()
   }
 
@@ -232,7 +233,7 @@ export class Exchange {
     if (this.headSent || this.finished) return
     this.headSent = true
     this.status = status
-    this.client.sendHead(status, this.#edited(status, headers), null)
+    this.client.sendHead(status, this.#edited(headers), this.#edits, null)
   }
 
   /** False: wait for `upstream.onClientDrain`. */
@@ -260,7 +261,7 @@ export class Exchange {
     this.headSent = true
     this.answerEnded = true
     this.status = this.head.connectProtocol === null ? 101 : 200
-    const tunnel = this.client.openTunnel(this.#edited(this.status, headers))
+    const tunnel = this.client.openTunnel(this.#edited(headers))
     this.tunnel = tunnel
     return tunnel
   }
@@ -300,8 +301,12 @@ export class Exchange {
     return []
   }
 
-  #edited(status: number, headers: HeaderList): HeaderList {
-    const list = applyEdits(status, headers, this.route?.edits ?? this.listener.edits, this.answerHeaders)
+  get #edits(): HeaderEdits {
+    return this.route?.edits ?? this.listener.edits
+  }
+
+  #edited(headers: HeaderList): HeaderList {
+    const list = applyEdits(headers, this.#edits, this.answerHeaders)
     if (this.id !== '') list.push('x-request-id', this.id)
     return list
   }

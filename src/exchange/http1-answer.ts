@@ -37,9 +37,9 @@ export class Http1Answer {
     if (this.#minor === 1) this.#socket.write(`${statusLine(status)}${fields(headers)}\r\n`, 'latin1')
   }
 
-  /** The whole answer; `headers` hold its length. */
-  whole(status: number, headers: HeaderList, body: Buffer, isClosing: boolean): void {
-    const head = `${startOf(status, headers)}${this.#persistence(isClosing)}\r\n`
+  /** The whole answer; `headers` hold its length, `lines` follow them as they are. */
+  whole(status: number, headers: HeaderList, lines: string, body: Buffer, isClosing: boolean): void {
+    const head = `${startOf(status, headers)}${lines}${this.#persistence(isClosing)}\r\n`
     const socket = this.#socket
     if (body.length > ONE_WRITE_BYTES) {
       socket.cork()
@@ -57,10 +57,11 @@ export class Http1Answer {
   /**
    * The head of an answer whose body follows. It is held back for a moment, to go out with the first data.
    *
+   * @param lines More fields, each with its CRLF, that follow `headers` as they are.
    * @param isBodiless True for HEAD, 204 and 304: whatever the fields say, no body follows (RFC 9112, 6.3).
    * @returns Whether the connection has to end with this answer.
    */
-  head(status: number, headers: HeaderList, isBodiless: boolean, isClosing: boolean): boolean {
+  head(status: number, headers: HeaderList, lines: string, isBodiless: boolean, isClosing: boolean): boolean {
     const length = getHeader(headers, 'content-length')
     let head = startOf(status, headers)
     let mustClose = isClosing
@@ -70,7 +71,7 @@ export class Http1Answer {
       this.#isChunked = true
       head += 'transfer-encoding: chunked\r\n'
     } else mustClose = true
-    this.#heldHead = `${head}${this.#persistence(mustClose)}\r\n`
+    this.#heldHead = `${head}${lines}${this.#persistence(mustClose)}\r\n`
     process.nextTick(flush, this)
     return mustClose
   }

@@ -9,7 +9,7 @@ import { getHeader, type HeaderList, hasToken, joinHeader } from '../http/header
 import { judgeIncompleteHead, parseRequestHead, type RequestHeadText } from '../http/request-head.ts'
 import { joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Connection, ConnectionOwner } from './connection.ts'
-import type { ClientHalf } from './contracts.ts'
+import type { ClientHalf, HeaderEdits } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { Http1Answer } from './http1-answer.ts'
 import { Http1Body } from './http1-body.ts'
@@ -204,17 +204,17 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     if (!this.#ended) this.#answer.informational(status, headers)
   }
 
-  sendHead(status: number, headers: HeaderList, body: Buffer | null): void {
+  sendHead(status: number, headers: HeaderList, edits: HeaderEdits, body: Buffer | null): void {
     if (this.#ended) return
     this.#skipSmallBody()
     if (!this.#body.done) this.#closing = true
     if (body !== null) {
-      this.#answer.whole(status, headers, body, this.#closing)
+      this.#answer.whole(status, headers, edits.setLines, body, this.#closing)
       this.#answered()
       return
     }
     const isBodiless = this.#x!.method === 'HEAD' || status === 204 || status === 304
-    this.#closing = this.#answer.head(status, headers, isBodiless, this.#closing)
+    this.#closing = this.#answer.head(status, headers, edits.setLines, isBodiless, this.#closing)
   }
 
   sendData(chunk: Buffer): boolean {

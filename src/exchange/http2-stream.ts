@@ -8,11 +8,13 @@ import { Failure } from '../errors.ts'
 import { streamBodyLength } from '../http/framing.ts'
 import { getHeader, type HeaderList, TOKEN } from '../http/headers.ts'
 import { httpDate, TICK_MS } from './clock.ts'
-import type { ClientHalf, HttpLimits, ListenerPlan } from './contracts.ts'
+import type { ClientHalf, HeaderEdits, HttpLimits, ListenerPlan } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { SlowReader } from './slow-reader.ts'
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
+
+const NOTHING: HeaderList = []
 
 /** The session, as a stream sees it. */
 export interface StreamOwner extends Peer {
@@ -151,10 +153,14 @@ export class Http2Stream implements ClientHalf {
 
   sendInformational(status: number, headers: HeaderList): void {
     if (!this.#usable()) return
-    this.#stream.additionalHeaders({ ':status': status, ...record(headers) })
+    try {
+      this.#stream.additionalHeaders({ ':status': status, ...record(headers) })
+    } catch {
+      // As in #respond; a hint is only a hint.
+    }
   }
 
-  sendHead(status: number, headers: HeaderList, body: Buffer | null): void {
+  sendHead(status: number, headers: HeaderList, edits: HeaderEdits, body: Buffer | null): void {
     if (!this.#usable()) return this.#finished()
     const stream = this.#stream
     const bodiless = this.#x?.method === 'HEAD' || status === 204 || status === 304
@@ -162,7 +168,7 @@ export class Http2Stream implements ClientHalf {
     if (getHeader(headers, 'date') === null) headers.push('date', httpDate())
     const trailersWanted = body === null && !endStream && this.#trailersWanted
     if (trailersWanted) stream.on('wantTrailers', this.#onWantTrailers)
-    if (!this.#respond(status, headers, endStream, trailersWanted)) return
+    if (!this.#respond(status, headers, edits.set, endStream, trailersWanted)) return
     if (body !== null) {
       if (!endStream) stream.end(body)
       this.#finished()
@@ -170,9 +176,15 @@ export class Http2Stream implements ClientHalf {
   }
 
   /** Node throws for fields that HTTP/2 does not carry, a repeated singleton say: the upstream's mistake, not ours. */
-  #respond(status: number, headers: HeaderList, endStream: boolean, waitForTrailers: boolean): boolean {
+  #respond(
+    status: number,
+    headers: HeaderList,
+    more: HeaderList,
+    endStream: boolean,
+    waitForTrailers: boolean,
+  ): boolean {
     try {
-      this.#stream.respond([':status', String(status), ...headers] as never, { endStream, waitForTrailers })
+      this.#stream.respond([':status', String(status), ...headers, ...more] as never, { endStream, waitForTrailers })
       return true
     } catch {
       const x = this.#x
@@ -184,7 +196,13 @@ export class Http2Stream implements ClientHalf {
   }
 
   readonly #onWantTrailers = (): void => {
-    if (!this.#stream.destroyed && !this.#stream.closed) this.#stream.sendTrailers(record(this.#trailers ?? []))
+    if (this.#stream.destroyed || this.#stream.closed) return
+    try {
+      this.#stream.sendTrailers(record(this.#trailers ?? []))
+    } catch {
+      // As in #respond; the answer is whole without them.
+      this.#stream.sendTrailers({})
+    }
   }
 
   sendData(chunk: Buffer): boolean {
@@ -211,7 +229,7 @@ export class Http2Stream implements ClientHalf {
   openTunnel(headers: HeaderList): Duplex {
     this.#tunnelled = true
     this.#stream.removeAllListeners('drain')
-    this.#respond(200, headers, false, false)
+    this.#respond(200, headers, NOTHING, false, false)
     return this.#stream
   }
 

@@ -151,7 +151,8 @@ function build(config: HeadersConfig, secure: boolean): HeaderEdits {
     fallback.delete(HSTS)
     drop.add(HSTS)
   }
-  return Object.freeze({ drop, set: flat(set), fallback: flat(fallback) })
+  const setLines = [...set].map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return Object.freeze({ drop, set: flat(set), setLines, fallback: flat(fallback) })
 }
 
 /** On plain HTTP the browser would look for scripts and styles at an HTTPS port that is not there. */

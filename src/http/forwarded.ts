@@ -88,19 +88,11 @@ const FORGED_NAMES: ReadonlySet<string> = new Set([
 const FORGED_PREFIX =
   /^(?:x-forwarded|x-original-|x-rewrite-|x-http-method-override|x-ssl-|x-tls-|x-client-cert|x-client-verify|ssl-client-|ssl-|x-auth-request-|x-envoy-|x-portcullis-|x-real-|x-arr-)/
 
-const known = new Map<string, boolean>()
-const MAX_KNOWN = 1024
-
 /**
  * True for names that are removed from every client request: forwarding and identity fields that upstreams believe, method
  * and path overrides, and names with underscores or dots, which CGI-like upstreams confuse with dashes. `name` is lower
  * case. A trusted proxy's X-Request-Id and X-Forwarded-For are read before this removes them.
  */
 export function isForgedName(name: string): boolean {
-  const answer = known.get(name)
-  if (answer !== undefined) return answer
-  const isForged = name.includes('_') || name.includes('.') || FORGED_NAMES.has(name) || FORGED_PREFIX.test(name)
-  // Names come from clients: the memory for them is bounded in count and in length.
-  if (known.size < MAX_KNOWN && name.length <= 48) known.set(name, isForged)
-  return isForged
+  return name.includes('_') || name.includes('.') || FORGED_NAMES.has(name) || FORGED_PREFIX.test(name)
 }

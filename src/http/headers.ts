@@ -9,6 +9,12 @@ export function getHeader(headers: HeaderList, name: string): string | null {
   return null
 }
 
+/** True where the field stands in the list at least once. */
+export function hasHeader(headers: HeaderList, name: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true
+  return false
+}
+
 /** How often a field stands in the list. */
 export function countHeader(headers: HeaderList, name: string): number {
   let found = 0

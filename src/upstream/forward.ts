@@ -196,12 +196,19 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
   }
 }
 
-/** Without a length that does not count: beside a transfer coding, or in a 204 (RFC 9112, 6.2; RFC 9110, 8.6). */
+/**
+ * Without what Connection nominates, and without a length that does not count, in a 204 (RFC 9110, 8.6). The hop-by-hop
+ * fields themselves are dropped by the edits of every route.
+ */
 function relayable(status: number, headers: HeaderList): HeaderList {
-  const kept = withoutHopByHop(headers)
-  if (status !== 204 && getHeader(headers, 'transfer-encoding') === null) return kept
+  const nominated = nominatedNames(headers)
+  if (nominated === null && status !== 204) return headers
   const out: HeaderList = []
-  for (let i = 0; i < kept.length; i += 2) if (kept[i] !== 'content-length') out.push(kept[i]!, kept[i + 1]!)
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!
+    if (nominated?.has(name) || (status === 204 && name === 'content-length')) continue
+    out.push(name, headers[i + 1]!)
+  }
   return out
 }
 

@@ -29,13 +29,10 @@ export function requestHeaders(x: Exchange): HeaderList {
   let priorHops: string | null = null
   for (let i = 0; i < from.length; i += 2) {
     const name = from[i]!
-    if (HOP_BY_HOP.has(name) || OWN.has(name) || nominated?.has(name) || (x.isWebSocket && WEBSOCKET_OWN.has(name)))
-      continue
-    if (isForgedName(name)) {
-      if (name === 'x-forwarded-for' && x.isFromTrustedProxy) priorHops = joinHeader(from, name)
-      continue
-    }
-    out.push(name, from[i + 1]!)
+    if (mayPass(name)) {
+      if (nominated?.has(name) || (x.isWebSocket && WEBSOCKET_OWN.has(name))) continue
+      out.push(name, from[i + 1]!)
+    } else if (name === 'x-forwarded-for' && x.isFromTrustedProxy) priorHops = joinHeader(from, name)
   }
   const scheme = x.peer.secure ? 'https' : 'http'
   out.push(
@@ -57,6 +54,18 @@ export function requestHeaders(x: Exchange): HeaderList {
     x.traceparent,
   )
   return out
+}
+
+const known = new Map<string, boolean>()
+const MAX_KNOWN = 1024
+
+/** One look-up for all sets of names, since every field of every request asks. Names come from clients: the memory is bounded. */
+function mayPass(name: string): boolean {
+  const answer = known.get(name)
+  if (answer !== undefined) return answer
+  const passes = !HOP_BY_HOP.has(name) && !OWN.has(name) && !isForgedName(name)
+  if (known.size < MAX_KNOWN && name.length <= 48) known.set(name, passes)
+  return passes
 }
 
 /** Names that Connection nominates (RFC 9110, 7.6.1), null where there are none beyond the usual two. */

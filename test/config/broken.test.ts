@@ -50,7 +50,11 @@ const TABLE: readonly Row[] = [
   // keys
   ['"redirectFrom"', '▶"redirectForm"', 'listeners.public.redirectForm: no such setting; did you mean "redirectFrom"?'],
   ['"reviewed"', '▶"reveiwed"', 'reveiwed: no such setting; did you mean "reviewed"?'],
-  ['"maxConnections": 64', '▶"zzz": 64', 'services.chat.zzz: no such setting; here may stand endpoints, tls, protocol, max'],
+  [
+    '"maxConnections": 64',
+    '▶"zzz": 64',
+    'services.chat.zzz: no such setting; here may stand endpoints, tls, protocol, max',
+  ],
   ['"ca": "certs', '▶"cafile": "certs', 'services.files.tls.cafile: no such setting; here may stand ca, serverName'],
   ['"level": "info"', '"level": "info", ▶"level": "warn"', 'log.level: is given twice; first in line 36'],
   [

@@ -186,3 +186,30 @@ t.test('cookie crumbs of HTTP/2 are one field for the upstream', async (t) => {
   await new Promise((resolve) => stream.on('close', resolve))
   t.same(valuesOf(lastSeen(), 'cookie'), ['a=1; b=2; c=3'])
 })
+
+t.test(
+  'fields that HTTP/2 cannot carry, in hints and trailers of the upstream, cost at most their own answer',
+  async (t) => {
+    const twice = 'etag: "a"\r\netag: "b"\r\ncontent-type: a/b\r\ncontent-type: c/d\r\n'
+    const forbidden = 'http2-settings: x\r\nte: gzip\r\nhost: x\r\n'
+    upstream.on('/odd-hints', (_request, response) => {
+      response.socket!.end(
+        `HTTP/1.1 103 Early Hints\r\n${twice}${forbidden}\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok`,
+      )
+    })
+    upstream.on('/odd-trailers', (_request, response) => {
+      response.socket!.end(
+        `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n2\r\nok\r\n0\r\n${twice}${forbidden}\r\n`,
+      )
+    })
+    for (const transport of requestTransports) {
+      const client = transport.open(place)
+      t.teardown(() => client.close())
+      for (const path of ['/odd-hints', '/odd-trailers']) {
+        const reply = await client.ask({ path, headers: ['te', 'trailers'] })
+        t.match(reply, { status: 200, text: 'ok' }, `${transport.name} ${path}`)
+        t.equal((await client.ask({ path: '/good' })).status, 200, 'the gateway is still there')
+      }
+    }
+  },
+)

@@ -72,9 +72,7 @@ async function runAll(runs: readonly Run[], place: Place, secure: boolean): Prom
   const waiting = [...runs]
   const worker = async (): Promise<void> => {
     for (let run = waiting.pop(); run !== undefined; run = waiting.pop()) {
-      const result = await rawExchange(place, run.pieces, { secure }).catch(
-        (error: Error) => error,
-      )
+      const result = await rawExchange(place, run.pieces, { secure }).catch((error: Error) => error)
       if (result instanceof Error) {
         run.closedBy = result.message
         continue
@@ -166,7 +164,8 @@ for (const [name, setting, secure] of [
     const place = { port: gateway.port(setting) }
     // Body limits and encoded slashes are a matter of routes; any Host is served on loopback where none is listed.
     const sample = HOSTILE_REQUESTS.filter(
-      ({ passes, name }, i) => passes === 'nothing' && i % 3 === 0 && !/over the limit|^Host |^absolute|%2f|%5c/.test(name),
+      ({ passes, name }, i) =>
+        passes === 'nothing' && i % 3 === 0 && !/over the limit|^Host |^absolute|%2f|%5c/.test(name),
     )
     await holds(
       t,

@@ -30,10 +30,10 @@ export class FakeClient implements ClientHalf {
     this.informational.push(status)
   }
 
-  sendHead(status: number, headers: HeaderList, body: Buffer | null): void {
+  sendHead(status: number, headers: HeaderList, edits: HeaderEdits, body: Buffer | null): void {
     this.headsSent++
     this.status = status
-    this.headers = headers
+    this.headers = [...headers, ...edits.set]
     if (body !== null) {
       this.chunks.push(body)
       this.ended = true
@@ -89,7 +89,7 @@ export class FakeClient implements ClientHalf {
   }
 }
 
-export const NO_EDITS: HeaderEdits = { drop: new Set(), set: [], fallback: [] }
+export const NO_EDITS: HeaderEdits = { drop: new Set(), set: [], setLines: '', fallback: [] }
 
 const FAKE_LIMITS: HttpLimits = {
   maxHeaderBytes: 16_384,

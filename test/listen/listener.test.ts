@@ -11,6 +11,7 @@ import { loadCertificates } from '../../src/listen/certificates.ts'
 import { Listener, type ListenerOptions } from '../../src/listen/listener.ts'
 import { ListenerSet } from '../../src/listen/listener-set.ts'
 import { makeCertificate, writePair } from '../kit/certificates.ts'
+import { NO_EDITS } from '../kit/fake-client.ts'
 import { freePort } from '../kit/upstream.ts'
 import { until, within } from '../kit/wait.ts'
 
@@ -40,7 +41,7 @@ function planOf(word: string, held: Exchange[] = []): ListenerPlan {
     onRefusedBytes: () => {},
     run: (x: Exchange) => {
       if (x.head.target === '/hold') held.push(x)
-      else x.client.sendHead(200, ['content-length', String(word.length)], Buffer.from(word))
+      else x.client.sendHead(200, ['content-length', String(word.length)], NO_EDITS, Buffer.from(word))
     },
   } as unknown as ListenerPlan
 }
@@ -182,7 +183,7 @@ t.test('drain accepts nobody, ends the idle, and waits for what runs', async (t)
   t.equal(error.code, 'ECONNREFUSED')
   await ended(idle)
   t.equal(listener.connectionCount, 1)
-  held[0]!.client.sendHead(200, ['content-length', '4'], Buffer.from('late'))
+  held[0]!.client.sendHead(200, ['content-length', '4'], NO_EDITS, Buffer.from('late'))
   t.match(await answer, /\r\nconnection: close\r\n[\s\S]*late$/)
   await ended(busy)
   await until(() => listener.connectionCount === 0)

@@ -63,7 +63,10 @@ function run(ask: Ask): Told {
     pauseBody: noop,
     resumeBody: noop,
   } as unknown as ClientHalf
-  const listener = { edits: { drop: new Set(), set: [], fallback: [] }, onFinish: noop } as unknown as ListenerPlan
+  const listener = {
+    edits: { drop: new Set(), set: [], setLines: '', fallback: [] },
+    onFinish: noop,
+  } as unknown as ListenerPlan
   const head = {
     protocol: 'http/1.1' as const,
     method: 'POST',

@@ -8,6 +8,7 @@ import { Service } from '../../src/upstream/service.ts'
 const config = (endpoints: string[], more: Partial<ServiceConfig> = {}): ServiceConfig => ({
   endpoints,
   tls: {},
+  protocol: 'http/1.1',
   maxConnections: 4,
   maxWaiting: 4,
   timeouts: { connect: 1000, firstByte: 1000, betweenBytes: 1000, keepAlive: 1000 },
