@@ -34,6 +34,8 @@ export const FAILURES = {
   'bad-target': client(400, 'The request target is malformed'),
   'bad-upgrade': client(400, 'The upgrade is not a complete WebSocket handshake'),
   'plain-http': client(400, 'This port speaks TLS'),
+  'bad-proxy-header': client(400, 'The PROXY protocol header is missing or malformed'),
+  'request-loop': client(508, 'The request has been here before'),
   'bad-version': client(505, 'This version of HTTP is not served'),
   'target-too-long': client(414, 'The request target is too long'),
   'headers-too-large': client(431, 'The header fields are too large'),
@@ -59,6 +61,7 @@ export const FAILURES = {
   'sign-in-failed': client(401, 'The user or the password is wrong'),
   'locked-out': client(429, 'Too many failed attempts'),
   'sign-in-busy': gateway(503, 'Too many sign-ins at once'),
+  'audit-down': gateway(503, 'Access cannot be recorded now'),
   // messages
   'message-unreadable': client(400, 'The message cannot be read'),
   'message-refused': client(422, 'The message breaks a rule'),

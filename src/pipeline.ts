@@ -3,7 +3,7 @@
  * only those that it needs.
  */
 import type { AddressCaps } from './exchange/address-caps.ts'
-import { DONE, GO, type Responder, type Stage } from './exchange/contracts.ts'
+import { type AuditLog, DONE, GO, type Responder, type Stage } from './exchange/contracts.ts'
 import { guard, route } from './exchange/guard.ts'
 import { vet } from './exchange/vet.ts'
 
@@ -17,6 +17,8 @@ export interface RouteStages {
   /** Bounds on what one address has running. */
   readonly inFlight: AddressCaps | null
   readonly admit: Stage | null
+  /** Where every access must be recorded. */
+  readonly audited: AuditLog | null
   readonly signIn: Stage | null
   readonly inspect: Stage | null
   /** Forwards to a service, or answers. */
@@ -29,6 +31,7 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
   ]
   if (parts.inFlight !== null) stages.push(makeInFlight(parts.inFlight)) // In memory: cheaper than the store behind it.
   if (parts.admit !== null) stages.push(parts.admit) // One step of the store, before any real work.
+  if (parts.audited !== null) stages.push(makeAudited(parts.audited)) // Nobody signs in or reads while it cannot be recorded.
   if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed before hashing, which is dear.
   if (parts.inspect !== null) stages.push(parts.inspect) // Only for those who may send: collects the body under a cap.
   stages.push(parts.end) // Last: what is forwarded is what all of the above saw.
@@ -39,6 +42,14 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
 export function answerBy(responder: Responder): Stage {
   return (x) => {
     responder(x)
+    return DONE
+  }
+}
+
+function makeAudited(audit: AuditLog): Stage {
+  return (x) => {
+    if (audit.isUp) return GO
+    x.refuse('audit-down')
     return DONE
   }
 }

@@ -69,7 +69,6 @@ export function makeSignIn(options: SignInOptions): Stage {
       })
       .catch((error) => {
         running.delete(shareKey)
-        // Also where the audit log cannot be written: nobody is let in unrecorded.
         for (const each of first.waiting) each.fail(new Failure('internal', 'sign-in broke', error))
       })
     return WAIT

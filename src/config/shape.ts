@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isCidr, parseAddress, type SocketAddress } from './addresses.ts'
+import { isCidr, parseAddress } from './addresses.ts'
 import { parseFieldPath } from './field-path.ts'
 import { DURATION_PATTERN, parseDuration, parseRate, parseSize, RATE_PATTERN, SIZE_PATTERN } from './units.ts'
 
@@ -50,13 +50,12 @@ const rate = (about: string) =>
 const count = (fallback: number, about: string, least = 1, most = 10_000_000) =>
   z.int().min(least).max(most).prefault(fallback).describe(about)
 
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
 const name = z
   .string()
   .regex(NAME, 'is not a name; use letters, digits, "-" and "_", starting with a letter')
   .meta({ title: 'name' })
-
-export type { SocketAddress }
 
 const address = z
   .string()
@@ -67,14 +66,13 @@ const address = z
   .meta({ title: 'address and port' })
   .transform((text) => parseAddress(text)!)
 
-const cidrs = z
-  .array(
-    z
-      .string()
-      .refine(isCidr, 'is not an address or a CIDR block; write for example "10.0.0.0/8" or "2001:db8::/32"')
-      .meta({ title: 'address or CIDR block' }),
-  )
-  .prefault([])
+const cidrList = z.array(
+  z
+    .string()
+    .refine(isCidr, 'is not an address or a CIDR block; write for example "10.0.0.0/8" or "2001:db8::/32"')
+    .meta({ title: 'address or CIDR block' }),
+)
+const cidrs = cidrList.prefault([])
 
 const HOST = /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
 const host = z
@@ -193,13 +191,40 @@ const listenerBase = {
     .describe('TLS settings, or the name of a listener whose settings this one shares.'),
   allow: cidrs.describe('Client addresses that may connect; empty is all.'),
   deny: cidrs.describe('Client addresses that may not connect; stronger than `allow`.'),
-  trustedProxies: cidrs.describe('Proxies whose X-Forwarded-For and X-Request-Id are believed.'),
+  trustedProxies: cidrs.describe(
+    'Proxies whose X-Request-Id, X-Forwarded-Proto and account of the client address (`forwardedBy`) are believed.',
+  ),
+  forwardedBy: z
+    .enum(['x-forwarded-for', 'forwarded'])
+    .prefault('x-forwarded-for')
+    .describe(
+      'The field by which trusted proxies tell the client address: the other one is not read, since a proxy that does not know it passes on what a client wrote. `forwarded` is that of RFC 7239.',
+    ),
+  proxyProtocol: z
+    .strictObject({
+      from: cidrList
+        .min(1, 'is empty, so nobody could connect; name the balancers')
+        .describe('Balancers that send it; connections from elsewhere are closed.'),
+      timeout: duration('5 seconds', 'From the connection to the end of the header.'),
+    })
+    .optional()
+    .describe(
+      'Require the PROXY protocol header (version 1 or 2) before anything else on every connection, on `redirectFrom` too; its address is the client from then on. Default: no header is expected, and one is refused.',
+    ),
+  via: z
+    .string()
+    .regex(TOKEN, 'is not a pseudonym; use letters, digits and "-"')
+    .max(64)
+    .optional()
+    .describe(
+      'Pseudonym to add to requests as Via (RFC 9110, 7.6.3); a request that carries it already came round and is refused with 508. Default: no Via, which would disclose the gateway.',
+    ),
   connections,
   timeouts,
   http,
 }
 
-export const PROFILE_NAMES = ['internet', 'internal'] as const
+const PROFILE_NAMES = ['internet', 'internal'] as const
 
 const publicListener = z.strictObject({
   ...listenerBase,
@@ -315,7 +340,6 @@ const service = z.strictObject({
 })
 
 export const HEADER_PROFILES = ['api', 'page', 'embed', 'asset', 'transcript'] as const
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const headerName = z
   .string()
   .regex(TOKEN, 'is not a header name')

@@ -4,7 +4,7 @@ const MAX_WORD = 64
 const MAX_CANDIDATES = 10_000
 
 /** The nearest candidate, or null where none is near enough to be a slip of the finger. */
-export function suggest(word: string, candidates: Iterable<string>): string | null {
+function suggest(word: string, candidates: Iterable<string>): string | null {
   if (word.length === 0 || word.length > MAX_WORD) return null
   const wanted = word.toLowerCase()
   let best: string | null = null
@@ -29,7 +29,7 @@ export function suggestion(word: string, candidates: Iterable<string>, otherwise
 }
 
 /** Optimal string alignment: insertions, deletions, replacements, neighbours swapped. */
-export function distance(a: string, b: string): number {
+function distance(a: string, b: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {

@@ -8,6 +8,14 @@ export interface ConnectionOwner {
   onConnectionEnd(connection: Connection): void
 }
 
+/** How a connection came, as its listener knows it. */
+export interface Arrival {
+  /** The client's end: of the socket, or what the PROXY protocol says. IPv4-mapped ones as IPv4. */
+  readonly address: string
+  /** The port that the client reached. */
+  readonly localPort: number
+}
+
 /** An engine, as a listener sees it. */
 export interface Connection {
   /** Ends after the running exchanges; soon where there are none. */

@@ -191,6 +191,8 @@ export interface AuditEvent {
 }
 
 export interface AuditLog {
+  /** False while lines are lost (a full disk): what must be recorded is refused then. */
+  readonly isUp: boolean
   record(event: AuditEvent): void
 }
 
@@ -207,13 +209,6 @@ export type MetricName =
   | 'sign_in_total'
   | 'reload_total'
   | 'upstream_failures_total'
-
-/** What a refusal without an exchange needs (bytes that never became one): built once, at load. */
-export interface CannedAnswer {
-  readonly code: FailureCode
-  /** The whole HTTP/1.1 answer, `Connection: close` included. */
-  readonly bytes: Buffer
-}
 
 /** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */
 export interface ListenerPlan {

@@ -8,7 +8,7 @@ import { Failure, type FailureCode } from '../errors.ts'
 import { getHeader, type HeaderList, hasToken, joinHeader } from '../http/headers.ts'
 import { judgeIncompleteHead, parseRequestHead, type RequestHeadText } from '../http/request-head.ts'
 import { joinClock, leaveClock, type Ticking } from './clock.ts'
-import type { Connection, ConnectionOwner } from './connection.ts'
+import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
 import type { ClientHalf, HeaderEdits } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { Http1Answer } from './http1-answer.ts'
@@ -61,14 +61,14 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   readonly #onMore = (): void => this.#process()
   readonly #onClose = (): void => this.#closed()
 
-  constructor(socket: Socket, address: string, serverName: string, secure: boolean, owner: ConnectionOwner) {
+  constructor(socket: Socket, arrival: Arrival, serverName: string, secure: boolean, owner: ConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
     this.#answer = new Http1Answer(socket)
-    this.address = address
+    this.address = arrival.address
     this.secure = secure
     this.serverName = serverName
-    this.localPort = socket.localPort ?? 0
+    this.localPort = arrival.localPort
     this.#deadline = this.#bornAt + owner.plan.limits.headersMs
     socket.setNoDelay(true)
     socket.on('data', this.#onData)

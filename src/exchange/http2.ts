@@ -11,7 +11,7 @@ import {
 } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { joinClock, leaveClock, type Ticking } from './clock.ts'
-import type { Connection, ConnectionOwner } from './connection.ts'
+import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
 import type { HttpLimits } from './contracts.ts'
 import { FrameBudget } from './frame-budget.ts'
 import { Http2Stream, type StreamOwner } from './http2-stream.ts'
@@ -57,12 +57,12 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   #closingSince = 0
   #ended = false
 
-  constructor(socket: TLSSocket, address: string, serverName: string, owner: ConnectionOwner) {
+  constructor(socket: TLSSocket, arrival: Arrival, serverName: string, owner: ConnectionOwner) {
     this.#socket = socket
     this.owner = owner
-    this.address = address
+    this.address = arrival.address
     this.serverName = serverName
-    this.localPort = socket.localPort ?? 0
+    this.localPort = arrival.localPort
     socket.setNoDelay(true)
     this.#session = performServerHandshake(socket, sessionOptions(owner.plan.limits))
     this.#session.on('stream', (stream, _headers, flags, rawHeaders) => this.#onStream(stream, flags, rawHeaders))

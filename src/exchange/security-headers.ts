@@ -32,7 +32,7 @@ const OWASP: ReadonlyMap<string, string> = new Map(
 )
 
 /** The OWASP removal list, lower case. No setting lets one of these through. */
-export const OWASP_REMOVED: ReadonlySet<string> = new Set(removed.headers.map((name) => name.toLowerCase()))
+const OWASP_REMOVED: ReadonlySet<string> = new Set(removed.headers.map((name) => name.toLowerCase()))
 
 /** What else tells of the inside, steers another proxy, or leads clients past this one. */
 const INTERNAL: readonly string[] = [

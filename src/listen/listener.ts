@@ -7,17 +7,26 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import type { TlsConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { AddressCaps } from '../exchange/address-caps.ts'
-import type { Connection, ConnectionOwner } from '../exchange/connection.ts'
+import type { Arrival, Connection, ConnectionOwner } from '../exchange/connection.ts'
 import type { ListenerPlan } from '../exchange/contracts.ts'
 import { Http1Connection } from '../exchange/http1.ts'
 import { Http2Connection } from '../exchange/http2.ts'
 import { clientKey, normaliseAddress } from '../http/address.ts'
 import type { LoadedCertificate } from './certificates.ts'
+import { ProxyHeaderReader } from './proxy-header-reader.ts'
+import type { ProxyHeader } from './proxy-protocol.ts'
 import { CertificateTable, swapCertificates, tlsOptions } from './tls.ts'
 
 export interface ListenerTls {
   readonly profile: TlsConfig['profile']
   readonly certificates: readonly LoadedCertificate[]
+}
+
+/** The PROXY protocol header is required, from these senders. */
+export interface ProxyProtocol {
+  readonly isSender: (address: string) => boolean
+  /** Milliseconds for the whole header. */
+  readonly timeoutMs: number
 }
 
 /** What a listener is to be: a socket and its plan. A reload may change all of it but the address. */
@@ -28,6 +37,8 @@ export interface ListenerOptions {
   readonly port: number
   /** Null: plain HTTP (redirect and admin listeners). */
   readonly tls: ListenerTls | null
+  /** Null: a connection is its client's own. */
+  readonly proxyProtocol: ProxyProtocol | null
   readonly maxConnections: number
   /** Counts connections per client key; shared by the listeners of a name over reloads. */
   readonly connectionCaps: AddressCaps
@@ -44,6 +55,10 @@ export class Listener implements ConnectionOwner {
   readonly #tlsServer: TlsServer | null
   readonly #table: CertificateTable | null
   readonly #connections = new Set<Connection>()
+  /** Connections whose PROXY protocol header has not come yet. */
+  readonly #headerReaders = new Set<ProxyHeaderReader>()
+  /** By both ends of the socket: what was said of connections whose TLS handshake is under way. */
+  readonly #proxied = new Map<string, Arrival>()
   readonly #onAcceptError: (setting: string, code: string) => void
   #draining = false
 
@@ -126,6 +141,7 @@ export class Listener implements ConnectionOwner {
   destroy(): void {
     this.#draining = true
     this.#server.close()
+    for (const reader of this.#headerReaders) reader.destroy()
     for (const connection of this.#connections) connection.destroy()
   }
 
@@ -134,22 +150,60 @@ export class Listener implements ConnectionOwner {
   }
 
   #onConnection(socket: Socket): void {
-    const address = normaliseAddress(socket.remoteAddress ?? '')
-    const key = clientKey(address, this.plan.ipv6Prefix)
+    const own = ownArrival(socket)
+    const proxy = this.#options.proxyProtocol
+    if (proxy === null || own.address === '') {
+      this.#admit(socket, own)
+      return
+    }
+    if (!proxy.isSender(own.address)) {
+      this.plan.onRefusedBytes('address-denied', own.address)
+      destroy(socket)
+      return
+    }
+    const reader = new ProxyHeaderReader(
+      socket,
+      proxy.timeoutMs,
+      (header) => {
+        this.#headerReaders.delete(reader)
+        this.#onProxyHeader(socket, header, own)
+      },
+      (isBad) => {
+        this.#headerReaders.delete(reader)
+        if (isBad) this.plan.onRefusedBytes('bad-proxy-header', own.address)
+      },
+    )
+    this.#headerReaders.add(reader)
+  }
+
+  #onProxyHeader(socket: Socket, { address, port }: ProxyHeader, own: Arrival): void {
+    const arrival = address === '' ? own : { address, localPort: port }
+    if (this.#tlsServer !== null) {
+      const ends = endsOf(socket)
+      this.#proxied.set(ends, arrival)
+      socket.once('close', () => this.#proxied.delete(ends))
+    }
+    this.#admit(socket, arrival)
+    // The TLS server reads by itself; the engine for plain HTTP finds the socket as the header left it.
+    if (this.#tlsServer === null) socket.resume()
+  }
+
+  /** Takes a slot of the client's address, and hands the socket over. */
+  #admit(socket: Socket, arrival: Arrival): void {
+    const key = clientKey(arrival.address, this.plan.ipv6Prefix)
     const caps = this.#options.connectionCaps
-    if (address === '' || !caps.take(key)) {
-      socket.on('error', ignoreError)
-      socket.destroy()
+    if (arrival.address === '' || !caps.take(key)) {
+      destroy(socket)
       return
     }
     socket.once('close', () => caps.release(key))
-    if (this.#tlsServer === null) this.#add(new Http1Connection(socket, address, '', false, this))
+    if (this.#tlsServer === null) this.#add(new Http1Connection(socket, arrival, '', false, this))
     else this.#tlsServer.emit('connection', socket)
   }
 
   #onSecure(socket: TLSSocket): void {
-    const address = normaliseAddress(socket.remoteAddress ?? '')
-    if (address === '') {
+    const arrival = (this.#proxied.size > 0 ? this.#proxied.get(endsOf(socket)) : undefined) ?? ownArrival(socket)
+    if (arrival.address === '') {
       socket.destroy()
       return
     }
@@ -157,8 +211,8 @@ export class Listener implements ConnectionOwner {
     const serverName = typeof name === 'string' ? name.toLowerCase() : ''
     this.#add(
       socket.alpnProtocol === 'h2'
-        ? new Http2Connection(socket, address, serverName, this)
-        : new Http1Connection(socket, address, serverName, true, this),
+        ? new Http2Connection(socket, arrival, serverName, this)
+        : new Http1Connection(socket, arrival, serverName, true, this),
     )
   }
 
@@ -181,6 +235,18 @@ function bindProblem(setting: string, host: string, port: number, error: NodeJS.
     default:
       return `${setting}: ${where} cannot be bound (${error.code ?? error.message})`
   }
+}
+
+function ownArrival(socket: Socket): Arrival {
+  return { address: normaliseAddress(socket.remoteAddress ?? ''), localPort: socket.localPort ?? 0 }
+}
+
+/** The same for a socket and for the TLS socket upon it; no two open connections of a listener share it. */
+const endsOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`
+
+function destroy(socket: Socket): void {
+  socket.on('error', ignoreError)
+  socket.destroy()
 }
 
 function ignoreError(): void {}

@@ -22,7 +22,7 @@ const SUITES_12 = [
 ]
 
 /** Key exchange groups, the post-quantum hybrid first. */
-export const TLS_GROUPS = 'X25519MLKEM768:X25519:prime256v1:secp384r1'
+const TLS_GROUPS = 'X25519MLKEM768:X25519:prime256v1:secp384r1'
 
 const base = {
   ecdhCurve: TLS_GROUPS,

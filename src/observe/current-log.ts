@@ -20,7 +20,13 @@ export class CurrentLog implements Log {
       warn: (message, fields) => this.#now.gateway.warn(message, fields),
       error: (message, fields) => this.#now.gateway.error(message, fields),
     }
-    this.audit = { record: (event) => this.#now.audit.record(event) }
+    const now = (): Log => this.#now
+    this.audit = {
+      get isUp() {
+        return now().audit.isUp
+      },
+      record: (event) => now().audit.record(event),
+    }
   }
 
   /** What is written from now on goes to `next`; the logs before are written out and closed. */

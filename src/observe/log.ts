@@ -75,7 +75,12 @@ export function makeLog(config: Configuration['log'], options: LogOptions = {}):
   const maskPath = options.maskPath ?? maskCards
   return {
     gateway: makeLogger(config.level, own),
-    audit: { record: (event) => audit?.write(auditLine(event, maskPath)) },
+    audit: {
+      get isUp() {
+        return audit === null || audit.lastError === ''
+      },
+      record: (event) => audit?.write(auditLine(event, maskPath)),
+    },
     access: (x) => access?.write(accessLine(x, maskPath)),
     get dropped() {
       let sum = 0

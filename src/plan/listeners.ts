@@ -9,7 +9,7 @@ import { compileEdits } from '../exchange/security-headers.ts'
 import { makeCidrMatcher } from '../http/address.ts'
 import { canonicalHost } from '../http/host.ts'
 import { loadCertificates } from '../listen/certificates.ts'
-import type { ListenerOptions, ListenerTls } from '../listen/listener.ts'
+import type { ListenerOptions, ListenerTls, ProxyProtocol } from '../listen/listener.ts'
 import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
 import { FRONT } from '../pipeline.ts'
 import { plainHeaders } from './routes.ts'
@@ -37,6 +37,7 @@ export function listenerSocket(
     setting: socket.setting,
     ...socket.address,
     tls: socket.tls,
+    proxyProtocol: proxyProtocol(config),
     maxConnections: connections.max,
     connectionCaps: capsOf(standing, `${socket.name} connections`, connections.perAddress),
     handshakeMs: timeouts.handshake,
@@ -59,6 +60,7 @@ export function adminSocket(
     setting: socket.setting,
     ...address,
     tls: null,
+    proxyProtocol: null,
     maxConnections: ADMIN_CONNECTIONS,
     connectionCaps: capsOf(standing, 'admin connections', ADMIN_CONNECTIONS),
     handshakeMs: 0,
@@ -93,6 +95,12 @@ export function listenerTls(
   )
   const selfSigned: TlsConfig = { ...tls, certificates: [{ cert: pair.cert, key: pair.key }] }
   return { profile: tls.profile, certificates: loadCertificates(selfSigned, resolve, name) }
+}
+
+function proxyProtocol(config: ListenerConfig): ProxyProtocol | null {
+  if (config.proxyProtocol === undefined) return null
+  const { from, timeout } = config.proxyProtocol
+  return { isSender: makeCidrMatcher(from), timeoutMs: timeout }
 }
 
 function tlsConfig(config: ListenerConfig, all: Configuration): TlsConfig {

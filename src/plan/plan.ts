@@ -43,6 +43,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
   const adminStages = routeStages({
     inFlight: null,
     admit: null,
+    audited: null,
     signIn: null,
     inspect: null,
     end: answerBy(standing.adminResponder),

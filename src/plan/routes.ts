@@ -106,6 +106,7 @@ export class RouteBuilder {
       stages: routeStages({
         inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
         admit: this.admit(config.limits),
+        audited: null,
         signIn: null,
         inspect: config.messages === undefined ? null : this.#inspect(config.messages),
         end: makeForward(service, this.#standing.metrics),

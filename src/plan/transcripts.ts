@@ -35,6 +35,7 @@ export function transcriptsPlace(
   const stages = routeStages({
     inFlight: capsOf(standing, 'transcripts in flight', config.connections.inFlightPerAddress),
     admit,
+    audited: standing.log.audit,
     signIn: config.auth === 'none' || config.signIn === undefined ? null : signIn(config.signIn, standing, findings),
     inspect: null,
     end: lastStage(config, standing, services),

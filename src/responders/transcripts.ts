@@ -48,7 +48,6 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
     if (x.user === '' && !allowAnonymous) return x.refuse('sign-in-required')
     if (x.method !== 'GET' && x.method !== 'HEAD') return x.refuse('wrong-method')
     const sent = x.path === '/' ? sendList(x) : sendTranscript(x, parseTranscriptPath(x.path))
-    // Also where the audit log cannot be written: nothing is shown unrecorded.
     sent.catch((error) => x.fail(new Failure('internal', 'transcripts', error)))
   }
 

@@ -64,7 +64,7 @@ function world(options: Partial<VerifierOptions> = {}, lockAddressAfter = 10_000
     accounts,
     verifier: self.verifier,
     lockout: makeLockout({ store, lockAfter: 4, lockForMs: 1_800_000, lockAddressAfter }),
-    audit: { record: (event) => self.audited.push(event) },
+    audit: { isUp: true, record: (event) => self.audited.push(event) },
     metrics: { count: (name, label) => self.counted.push(`${name} ${label}`) },
     realm: 'transcripts',
   })
@@ -327,7 +327,7 @@ t.test('a realm cannot break out of the challenge', (t) => {
     accounts: { names: [], hashOf: () => null, unknownHash: UNKNOWN },
     verifier: w.verifier,
     lockout: makeLockout({ store: w.store, lockAfter: 4, lockForMs: 1000 }),
-    audit: { record() {} },
+    audit: { isUp: true, record() {} },
     metrics: { count() {} },
     realm: 'a"\r\nset-cookie: x',
   })
@@ -344,7 +344,7 @@ t.test('with real hashes: right, wrong, unknown', async (t) => {
     accounts: { names: ['ada'], hashOf: (name) => (name === 'ada' ? hash : null), unknownHash: UNKNOWN },
     verifier: new Verifier({ maxConcurrent: 2, maxWaiting: 4 }),
     lockout: makeLockout({ store, lockAfter: 4, lockForMs: 1000 }),
-    audit: { record() {} },
+    audit: { isUp: true, record() {} },
     metrics: { count() {} },
     realm: 'transcripts',
   })

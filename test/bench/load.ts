@@ -32,7 +32,15 @@ const GRACE_MS = 20_000
 
 /** Throws where a single answer was not 2xx or a connection failed: such a run measures something else. */
 export async function runHttpLoad(load: HttpLoad): Promise<HttpResult> {
-  const args = ['-t', '1', '-D', String(load.seconds), '-c', String(load.connections)]
+  const args = [
+    '--tls13-ciphers=TLS_AES_128_GCM_SHA256',
+    '-t',
+    '1',
+    '-D',
+    String(load.seconds),
+    '-c',
+    String(load.connections),
+  ]
   if (load.streams === 0) args.push('--h1')
   else args.push('-m', String(load.streams))
   if (load.bodyPath !== null) args.push('-d', load.bodyPath, '-H', 'content-type: application/json')

@@ -69,10 +69,7 @@ export function removeFolder(folder: string): void {
 
 /** The security headers that the gateway sets on pages: every peer gets the same. */
 export function securityHeaders(): [string, string][] {
-  const { set, fallback } = compileEdits(
-    { profile: 'page', set: {}, remove: [], keep: [], frameAncestors: [] },
-    true,
-  )
+  const { set, fallback } = compileEdits({ profile: 'page', set: {}, remove: [], keep: [], frameAncestors: [] }, true)
   const all = [...set, ...fallback]
   return Array.from({ length: all.length / 2 }, (_, i) => [all[i * 2]!, all[i * 2 + 1]!])
 }

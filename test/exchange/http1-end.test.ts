@@ -44,7 +44,13 @@ function open(t: Test, sendMs: number): { socket: SlowSocket; tick: (seconds: nu
     onConnectionEnd() {},
   }
   const socket = new SlowSocket()
-  const connection = new Http1Connection(socket as unknown as Socket, '192.0.2.10', 'localhost', true, owner)
+  const connection = new Http1Connection(
+    socket as unknown as Socket,
+    { address: '192.0.2.10', localPort: 9443 },
+    'localhost',
+    true,
+    owner,
+  )
   t.teardown(() => connection.destroy())
   let now = performance.now()
   return {

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import { authorityOf, openRaw, openSession, type Place } from './clients.ts'
 import { within } from './wait.ts'
 
-export interface SlowReader {
+interface SlowReader {
   /** Bytes of the body that were read. */
   readonly bytes: number
   /** Reads at least so many bytes more, or to the end. */

@@ -138,7 +138,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** The whole body. */
-export async function readBody(request: IncomingMessage, received: Received): Promise<Buffer> {
+async function readBody(request: IncomingMessage, received: Received): Promise<Buffer> {
   const chunks: Buffer[] = []
   try {
     for await (const chunk of request) {

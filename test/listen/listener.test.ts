@@ -52,6 +52,7 @@ function optionsFor(more: Partial<ListenerOptions> = {}): ListenerOptions {
     host: '127.0.0.1',
     port: 0,
     tls: null,
+    proxyProtocol: null,
     maxConnections: 100,
     connectionCaps: new AddressCaps(100),
     handshakeMs: 10_000,

@@ -84,7 +84,7 @@ async function settled(): Promise<void> {
 
 function world(folder: string = root) {
   const audited: AuditEvent[] = []
-  const transcripts = makeTranscripts({ folder, audit: { record: (event) => audited.push(event) } })
+  const transcripts = makeTranscripts({ folder, audit: { isUp: true, record: (event) => audited.push(event) } })
   const start = (path: string, options: FakeOptions = {}): FakeExchange => {
     const fake = fakeExchange({ user: 'ada', path, ...options })
     transcripts(fake.x)
@@ -193,7 +193,7 @@ t.test('only reading, and only by someone', async (t) => {
     t.equal((await get(path, { user: '' })).client.status, 401, path)
   }
   t.same(audited, [])
-  const open = makeTranscripts({ folder: root, audit: { record() {} }, allowAnonymous: true })
+  const open = makeTranscripts({ folder: root, audit: { isUp: true, record() {} }, allowAnonymous: true })
   const fake = fakeExchange({ path: '/2026/11/sub.txt' })
   open(fake.x)
   await fake.finished
@@ -520,6 +520,7 @@ t.test('a folder that cannot be read is said at load; one that vanishes later is
 
 t.test('nothing is read without its line in the audit log', async (t) => {
   const audit = {
+    isUp: true,
     record() {
       throw new Error('disk full')
     },
