@@ -213,10 +213,14 @@ export type MetricName =
 /** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */
 export interface ListenerPlan {
   readonly name: string
-  /** Host names (lower case, no port) that are served; a leading `*.` matches one or more labels. Null: any (admin, loopback). */
-  readonly hosts: ReadonlySet<string> | null
+  /** Whether a host (lower case, no port, IPv6 in brackets) is served here. */
+  readonly isServed: (host: string) => boolean
   readonly match: (host: string, path: string, method: string) => RouteMatch
   readonly isTrustedProxy: (address: string) => boolean
+  /** The field by which a trusted proxy tells the client address. The other one is not read. */
+  readonly forwardedBy: 'x-forwarded-for' | 'forwarded'
+  /** Lower-case pseudonym for Via; null where none is sent. */
+  readonly via: string | null
   readonly isAllowedAddress: (address: string) => boolean
   /** False where the connection was opened for another host (SNI) whose certificate does not cover this one: 421. */
   readonly isDirected: (serverName: string, host: string) => boolean

@@ -78,6 +78,8 @@ export class Exchange {
   isWebSocket = false
   /** True when a trusted proxy sent the request. */
   isFromTrustedProxy = false
+  /** What the client spoke, as far as is known: for the upstream to be told. What is decided goes by `peer.secure`. */
+  scheme: 'http' | 'https'
   traceparent = ''
 
   // set by route and the stages after it
@@ -126,6 +128,7 @@ export class Exchange {
     this.method = head.method
     this.headers = head.headers
     this.clientAddress = peer.address
+    this.scheme = peer.secure ? 'https' : 'http'
     this.bodyEnded = head.bodyLength === 0
   }
 
@@ -313,7 +316,7 @@ export class Exchange {
 
   // --- the end ---
 
-  /** The client half calls it about twice a second. */
+  /** The client half calls it five times a second. */
   onTick(now: number): void {
     if (this.deadline !== 0 && now > this.deadline) this.refuse('exchange-timeout')
   }

@@ -6,17 +6,18 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
 import { getHeader, type HeaderList, hasToken, joinHeader } from '../http/headers.ts'
-import { judgeIncompleteHead, parseRequestHead, type RequestHeadText } from '../http/request-head.ts'
-import { joinClock, leaveClock, type Ticking } from './clock.ts'
+import { parseRequestHead, type RequestHeadText } from '../http/request-head.ts'
+import { RequestHeadReader } from '../http/request-head-reader.ts'
+import { deadlineIn, joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
 import type { ClientHalf, HeaderEdits } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { Http1Answer } from './http1-answer.ts'
 import { Http1Body } from './http1-body.ts'
 import { frameRequest, isPersistent } from './http1-head.ts'
+import { PendingBytes } from './pending-bytes.ts'
 import { SlowReader } from './slow-reader.ts'
 
-const CRLFCRLF = '\r\n\r\n'
 /** What a client may still send after an answer that ends the connection, before it is cut. */
 const LINGER_BYTES = 1024 * 1024
 const LINGER_MS = 3000
@@ -35,12 +36,12 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   readonly #bornAt = performance.now()
 
   #x: Exchange | null = null
-  #pending: Buffer | null = null
+  readonly #pending = new PendingBytes()
   #requests = 0
   /** When the present wait ends, in `performance.now()` milliseconds; 0 is no deadline. */
   #deadline = 0
 
-  #headBegun = false
+  readonly #head = new RequestHeadReader()
   readonly #body = new Http1Body()
   #continueWanted = false
 
@@ -87,22 +88,22 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
       if (this.#lingered > LINGER_BYTES) this.destroy()
       return
     }
-    this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk])
+    this.#pending.add(chunk)
     this.#process()
   }
 
   #process(): void {
     if (this.#processing) return
     this.#processing = true
-    while (this.#pending !== null && !this.#ended && !this.#lingering) {
+    while (this.#pending.length > 0 && !this.#ended && !this.#lingering) {
       if (this.#x === null) {
-        if (!this.#readHead(this.#pending)) break
+        if (!this.#readHead(this.#pending.take()!)) break
       } else if (!this.#body.done) {
         if (!this.#body.flows) {
           this.#socket.pause()
           break
         }
-        this.#readBody(this.#pending)
+        this.#readBody(this.#pending.take()!)
       } else {
         // The next request waits for this answer; the client is not read much further ahead.
         if (this.#pending.length > MAX_AHEAD_BYTES) this.#socket.pause()
@@ -115,31 +116,18 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   /** False: more bytes are needed, or the connection is ending. */
   #readHead(bytes: Buffer): boolean {
     const limits = this.#owner.plan.limits
-    // A single empty line before a request is skipped (RFC 9112, 2.2).
-    const from = bytes[0] === 0x0d && bytes[1] === 0x0a ? 2 : 0
-    const text = bytes.toString('latin1', from, Math.min(bytes.length, from + limits.maxHeaderBytes + 1))
-    const end = text.indexOf(CRLFCRLF)
-    if (end === -1 || end + 4 > limits.maxHeaderBytes) return this.#incompleteHead(text)
-    const used = from + end + 4
-    this.#pending = used === bytes.length ? null : bytes.subarray(used)
-    const head = parseRequestHead(text.slice(0, end + 4), limits.maxHeaders)
+    const reader = this.#head
+    if (!reader.isBegun) this.#deadline = deadlineIn(limits.headersMs)
+    const found = reader.read(bytes, limits)
+    if (found === 'more') return false
+    if (found !== 'whole') return this.#refuseBytes(found)
+    this.#pending.putBack(reader.rest)
+    const head = parseRequestHead(reader.text, limits.maxHeaders)
     if (typeof head === 'string') return this.#refuseBytes(head)
     return this.#begin(head)
   }
 
-  #incompleteHead(text: string): boolean {
-    const limits = this.#owner.plan.limits
-    const code = judgeIncompleteHead(text, limits.maxHeaderBytes, limits.maxTargetBytes)
-    if (code !== null) return this.#refuseBytes(code)
-    if (!this.#headBegun) {
-      this.#headBegun = true
-      this.#deadline = performance.now() + limits.headersMs
-    }
-    return false
-  }
-
   #begin(text: RequestHeadText): boolean {
-    this.#headBegun = false
     const head = frameRequest(text)
     if (typeof head === 'string') return this.#refuseBytes(head)
     const headers = head.headers
@@ -150,7 +138,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
       this.#draining ||
       !isPersistent(head) ||
       this.#requests >= plan.limits.maxRequestsPerConnection ||
-      performance.now() - this.#bornAt > plan.limits.maxConnectionAgeMs
+      deadlineIn(0) - this.#bornAt > plan.limits.maxConnectionAgeMs
     this.#body.begin(head.bodyLength)
     this.#continueWanted =
       !this.#body.done && text.minor === 1 && hasToken(getHeader(headers, 'expect'), '100-continue')
@@ -164,8 +152,6 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
 
   #readBody(bytes: Buffer): void {
     const x = this.#x!
-    // The exchange may end with any piece: what was read must not be there to be read again.
-    this.#pending = null
     const used = this.#body.read(bytes, (piece) => {
       if (this.#x === x) x.onBodyData(piece)
     })
@@ -175,7 +161,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
       x.refuse('bad-chunk')
       return
     }
-    this.#pending = used === bytes.length ? null : bytes.subarray(used)
+    this.#pending.putBack(bytes.subarray(used))
     if (this.#body.done && this.#x === x) {
       x.onBodyEnd()
       this.#settle()
@@ -187,11 +173,11 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     this.#body.flows = true
     if (this.#continueWanted) {
       this.#continueWanted = false
-      if (this.#pending === null) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+      if (this.#pending.length === 0) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
     }
     this.#socket.resume()
     // Not from within a stage: what has come already is read when the running code is done.
-    if (this.#pending !== null) process.nextTick(this.#onMore)
+    if (this.#pending.length > 0) process.nextTick(this.#onMore)
   }
 
   pauseBody(): void {
@@ -243,8 +229,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     this.#tunnelled = true
     this.#deadline = 0
     this.#answer.switchToWebSocket(headers)
-    if (this.#pending !== null) socket.unshift(this.#pending)
-    this.#pending = null
+    const ahead = this.#pending.take()
+    if (ahead !== null) socket.unshift(ahead)
     return socket
   }
 
@@ -254,9 +240,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
 
   /** A refused request whose body is here already need not cost the connection. */
   #skipSmallBody(): void {
-    if (this.#pending === null) return
     const skipped = this.#body.skip(this.#pending.length)
-    if (skipped > 0) this.#pending = skipped === this.#pending.length ? null : this.#pending.subarray(skipped)
+    if (skipped > 0) this.#pending.putBack(this.#pending.take()!.subarray(skipped))
   }
 
   #answered(): void {
@@ -272,8 +257,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
       this.#endGently()
       return
     }
-    this.#deadline = performance.now() + this.#owner.plan.limits.idleMs
-    if (this.#pending !== null) process.nextTick(this.#onMore)
+    this.#deadline = deadlineIn(this.#owner.plan.limits.idleMs)
+    if (this.#pending.length > 0) process.nextTick(this.#onMore)
     this.#socket.resume()
   }
 
@@ -284,7 +269,6 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     const plan = this.#owner.plan
     plan.onRefusedBytes(code, this.address)
     this.#socket.write(plan.canned(code))
-    this.#pending = null
     this.#endGently()
     return false
   }
@@ -296,7 +280,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   #endGently(): void {
     if (this.#lingering || this.#ended) return
     this.#lingering = true
-    this.#pending = null
+    this.#pending.clear()
     this.#deadline = performance.now() + LINGER_MS
     this.#socket.end()
     this.#socket.resume()
@@ -306,7 +290,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     this.#draining = true
     this.#closing = true
     // A request may be on its way: it is still answered, and told that it was the last.
-    if (this.#x === null && this.#pending === null) this.#deadline = performance.now() + DRAIN_IDLE_MS
+    if (this.#x === null && !this.#head.isBegun) this.#deadline = performance.now() + DRAIN_IDLE_MS
   }
 
   destroy(): void {
@@ -318,7 +302,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     if (this.#ended) return
     this.#ended = true
     leaveClock(this)
-    this.#pending = null
+    this.#pending.clear()
     const x = this.#x
     this.#x = null
     if (x !== null && !this.#tunnelled) x.onClientGone(new Failure('client-gone'))
@@ -331,7 +315,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     if (this.#deadline !== 0 && now > this.#deadline) {
       this.#deadline = 0
       // A head that has begun is owed an answer; a connection that said nothing is not.
-      if (this.#headBegun && !this.#lingering) this.#refuseBytes('headers-timeout')
+      if (this.#head.isBegun && !this.#lingering) this.#refuseBytes('headers-timeout')
       else this.destroy()
       return
     }

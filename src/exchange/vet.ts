@@ -4,16 +4,18 @@
  */
 import { clientKey } from '../http/address.ts'
 import { clientFromForwardedFor } from '../http/forwarded.ts'
+import { clientFromForwarded, readScheme } from '../http/forwarded-field.ts'
 import { isWebSocketConnect, isWebSocketHandshake } from '../http/framing.ts'
 import { countHeader, getHeader, type HeaderList, joinHeader } from '../http/headers.ts'
-import { matchHost, parseAuthority } from '../http/host.ts'
+import { hasPassed } from '../http/hops.ts'
+import { parseAuthority } from '../http/host.ts'
 import { parseTarget } from '../http/target.ts'
 import { isRequestId, makeRequestId, makeTraceparent, parseTraceparent } from '../http/trace.ts'
 import { DONE, GO, type Stage, type Step } from './contracts.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Refusals of requests that can be read in one way only: another one may follow (RFC 9110, 15.5.20). */
-const CONNECTION_STAYS: ReadonlySet<string> = new Set(['misdirected-host', 'address-denied'])
+const CONNECTION_STAYS: ReadonlySet<string> = new Set(['misdirected-host', 'address-denied', 'request-loop'])
 
 export const vet: Stage = (x) => {
   identify(x)
@@ -42,11 +44,12 @@ export const vet: Stage = (x) => {
   x.query = target.query
 
   const plan = x.listener
-  if (plan.hosts !== null && !matchHost(plan.hosts, x.host)) return refuse(x, 'unknown-host')
+  if (!plan.isServed(x.host)) return refuse(x, 'unknown-host')
   if (!plan.isDirected(x.peer.serverName, x.host)) return refuse(x, 'misdirected-host')
   // All of them: what the engine takes for an expectation must be the only one.
   const expect = joinHeader(head.headers, 'expect')
   if (expect !== null && expect.toLowerCase() !== '100-continue') return refuse(x, 'bad-expectation')
+  if (plan.via !== null && hasPassed(joinHeader(head.headers, 'via'), plan.via)) return refuse(x, 'request-loop')
   if (hasRepeatedSingle(head.headers)) return refuse(x, 'bad-header')
   if (!plan.isAllowedAddress(x.clientAddress)) return refuse(x, 'address-denied')
   return GO
@@ -73,11 +76,7 @@ function identify(x: Exchange): void {
   const headers = x.head.headers
   x.isFromTrustedProxy = plan.isTrustedProxy(x.peer.address)
   if (x.isFromTrustedProxy) {
-    x.clientAddress = clientFromForwardedFor(
-      joinHeader(headers, 'x-forwarded-for'),
-      x.peer.address,
-      plan.isTrustedProxy,
-    )
+    believeProxy(x)
     const id = getHeader(headers, 'x-request-id')
     if (id !== null && countHeader(headers, 'x-request-id') === 1 && isRequestId(id)) x.id = id
   }
@@ -86,6 +85,23 @@ function identify(x: Exchange): void {
   x.traceparent = makeTraceparent(
     countHeader(headers, 'traceparent') === 1 ? parseTraceparent(getHeader(headers, 'traceparent')) : null,
   )
+}
+
+/** One field only: what the proxy does not know, it passes on as a client wrote it. */
+function believeProxy(x: Exchange): void {
+  const { forwardedBy, isTrustedProxy } = x.listener
+  const headers = x.head.headers
+  const list = joinHeader(headers, forwardedBy)
+  if (forwardedBy === 'forwarded') {
+    const { address, scheme } = clientFromForwarded(list, x.peer.address, isTrustedProxy)
+    x.clientAddress = address
+    if (scheme !== '') x.scheme = scheme
+    return
+  }
+  x.clientAddress = clientFromForwardedFor(list, x.peer.address, isTrustedProxy)
+  // Several values would be a chain of which nobody says who wrote what.
+  const scheme = readScheme(joinHeader(headers, 'x-forwarded-proto'))
+  if (scheme !== '') x.scheme = scheme
 }
 
 interface HostAndPort {

@@ -5,6 +5,8 @@
 import { FORBIDDEN, parseFieldLines } from './field-lines.ts'
 import type { HeaderList } from './headers.ts'
 
+/** Chunks from this size on are handed over as they are; smaller ones are joined up to it. */
+const JOINED_BYTES = 8192
 const MAX_SIZE_DIGITS = 10
 const MAX_EXTENSION_BYTES = 256
 /** Of all chunks of a body together: a signature on every chunk is legal, extensions as a way to send are not. */
@@ -41,20 +43,34 @@ export class ChunkedDecoder {
   }
 
   /**
-   * Decodes bytes and hands pieces of data to `onData`, each a view of `chunk`. Stops at the end of the body, at a
-   * mistake (`bad`), and where `onData` returns false.
+   * Decodes bytes and hands the data to `onData`, small chunks joined: what is read at once need not be written one by one.
+   * Stops at the end of the body, at a mistake (`bad`), and where `onData` returns false; what came right before a mistake
+   * may be left out.
    *
    * @returns How many bytes were used.
    */
   decode(chunk: Buffer, onData: (piece: Buffer) => boolean): number {
     let at = 0
+    let held: Buffer[] | null = null
+    let heldBytes = 0
     while (at < chunk.length && this.#state < ENDED) {
       if (this.#state === DATA) {
         const piece = chunk.subarray(at, at + this.#size)
         at += piece.length
         this.#size -= piece.length
         if (this.#size === 0) this.#state = DATA_CR
-        if (!onData(piece)) return at
+        if (held === null && (piece.length >= JOINED_BYTES || at === chunk.length)) {
+          if (!onData(piece)) return at
+          continue
+        }
+        held ??= []
+        held.push(piece)
+        heldBytes += piece.length
+        if (heldBytes < JOINED_BYTES) continue
+        const joined = join(held, heldBytes)
+        held = null
+        heldBytes = 0
+        if (!onData(joined)) return at
         continue
       }
       if (this.#state === TRAILER) {
@@ -64,6 +80,7 @@ export class ChunkedDecoder {
       this.#readByte(chunk[at]!)
       at++
     }
+    if (held !== null && this.#state !== BAD) onData(join(held, heldBytes))
     return at
   }
 
@@ -120,6 +137,9 @@ export class ChunkedDecoder {
     return from + end + (end === 0 ? 2 : 4) - before
   }
 }
+
+const join = (pieces: readonly Buffer[], bytes: number): Buffer =>
+  pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes)
 
 function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30

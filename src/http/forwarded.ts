@@ -5,7 +5,7 @@
 import { normaliseAddress } from './address.ts'
 
 /** More hops than any real chain has: the reading stays bounded. */
-const MAX_HOPS = 32
+export const MAX_HOPS = 32
 const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?$/
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 

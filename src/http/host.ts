@@ -52,6 +52,15 @@ export function matchHost(hosts: ReadonlySet<string>, host: string): boolean {
   return false
 }
 
+/**
+ * True for what only this machine calls itself: `localhost`, 127.0.0.0/8, `[::1]`, and the address that is bound. `host` as
+ * `parseAuthority` spells it.
+ */
+export function isLoopbackHost(host: string, bound: string): boolean {
+  if (host === 'localhost' || host === '[::1]' || (host.startsWith('127.') && isIPv4(host))) return true
+  return host === canonicalHost(bound)
+}
+
 function readName(text: string): string | null {
   const lower = text.toLowerCase()
   const host = lower.endsWith('.') ? lower.slice(0, -1) : lower

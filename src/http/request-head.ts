@@ -42,21 +42,3 @@ export function parseRequestHead(text: string, maxHeaders: number): RequestHeadT
   if (headers === 'too-many') return 'headers-too-large'
   return { method, target, minor: version === 'HTTP/1.1' ? 1 : 0, headers }
 }
-
-/** What cannot become a request line any more. */
-const NO_REQUEST_LINE = /^[^!#$%&'*+\-.^_`|~0-9A-Za-z]|[\0-\x08\x0a-\x0c\x0e-\x1f\x7f]/
-
-/**
- * Whether the beginning of a head is worth waiting on, so that what is refused anyway is refused at once.
- *
- * @param text All that has come, without its end, or as much as may come.
- * @returns The code to refuse with, null to wait.
- */
-export function judgeIncompleteHead(text: string, maxHeaderBytes: number, maxTargetBytes: number): FailureCode | null {
-  const lineEnd = text.indexOf('\r\n')
-  const lineLength = lineEnd === -1 ? text.length : lineEnd
-  if (lineEnd === -1 && text !== '\r' && NO_REQUEST_LINE.test(text)) return 'bad-request-line'
-  // The method and the version share the line with the target.
-  if (lineLength > maxTargetBytes + 48) return 'target-too-long'
-  return text.length > maxHeaderBytes ? 'headers-too-large' : null
-}

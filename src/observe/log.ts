@@ -11,7 +11,8 @@ import { maskCards } from './card-mask.ts'
 import { jsonMs, jsonText, jsonTextOrNull } from './json-line.ts'
 import { LineFile, standardOutput } from './line-file.ts'
 
-const ACCESS_HOLD_BYTES = 4096
+/** A write costs as much as ten requests: lines wait for each other, at most a second. */
+const ACCESS_HOLD_BYTES = 256 * 1024
 const MAX_PATH = 2048
 const MAX_TEXT = 256
 const STANDARD_ERROR = 2
@@ -152,14 +153,41 @@ function auditLine(event: AuditEvent, maskPath: (path: string) => string): strin
 
 function accessLine(x: Exchange, maskPath: (path: string) => string): string {
   const failure = x.failure
+  const route = x.route
   return (
-    `{"time":"${new Date().toISOString()}","id":${jsonTextOrNull(x.id, MAX_TEXT)},"listener":${jsonText(x.listener.name, MAX_TEXT)}` +
+    `{"time":"${isoNow()}","id":${jsonTextOrNull(x.id, MAX_TEXT)},"listener":${known(x.listener.name)}` +
     `,"client":${jsonText(x.clientAddress, 64)},"protocol":"${x.head.protocol}","method":${jsonText(x.method, 32)}` +
     `,"host":${jsonTextOrNull(x.host, MAX_TEXT)},"path":${jsonTextOrNull(maskPath(x.path), MAX_PATH)}` +
     `,"webSocket":${x.isWebSocket},"status":${x.status},"bytesIn":${x.bytesIn},"bytesOut":${x.bytesOut}` +
     `,"durationMs":${jsonMs(performance.now() - x.startedAt)},"upstreamMs":${jsonMs(x.upstreamMs)}` +
-    `,"route":${jsonTextOrNull(x.route?.name ?? '', MAX_TEXT)},"service":${jsonTextOrNull(x.route?.serviceName ?? '', MAX_TEXT)}` +
-    `,"endpoint":${jsonTextOrNull(x.endpoint, MAX_TEXT)},"user":${jsonTextOrNull(x.user, MAX_TEXT)}` +
-    `,"failure":${failure === null ? 'null' : `"${failure.code}"`},"detail":${jsonTextOrNull(failure?.detail ?? '', MAX_TEXT)}}`
+    `,"route":${route === null ? 'null' : known(route.name)},"service":${route === null ? 'null' : known(route.serviceName)}` +
+    `,"endpoint":${known(x.endpoint)},"user":${jsonTextOrNull(x.user, MAX_TEXT)}` +
+    `,"failure":${failure === null ? 'null' : `"${failure.code}"`},"detail":${failure === null ? 'null' : jsonTextOrNull(failure.detail, MAX_TEXT)}}`
   )
+}
+
+const texts = new Map<string, string>()
+const MAX_TEXTS = 4096
+
+/** Names out of the configuration, as JSON: made once. */
+function known(text: string): string {
+  let json = texts.get(text)
+  if (json === undefined) {
+    json = jsonTextOrNull(text, MAX_TEXT)
+    if (texts.size < MAX_TEXTS) texts.set(text, json)
+  }
+  return json
+}
+
+let isoMs = 0
+let isoText = ''
+
+/** The time in UTC, formatted once a millisecond. */
+function isoNow(): string {
+  const now = Date.now()
+  if (now !== isoMs) {
+    isoMs = now
+    isoText = new Date(now).toISOString()
+  }
+  return isoText
 }

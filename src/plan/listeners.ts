@@ -7,10 +7,11 @@ import type { HttpLimits, ListenerPlan } from '../exchange/contracts.ts'
 import type { Router } from '../exchange/router.ts'
 import { compileEdits } from '../exchange/security-headers.ts'
 import { makeCidrMatcher } from '../http/address.ts'
-import { canonicalHost } from '../http/host.ts'
+import { canonicalHost, isLoopbackHost, matchHost } from '../http/host.ts'
 import { loadCertificates } from '../listen/certificates.ts'
 import type { ListenerOptions, ListenerTls, ProxyProtocol } from '../listen/listener.ts'
 import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
+import { LineThrottle } from '../observe/line-throttle.ts'
 import { FRONT } from '../pipeline.ts'
 import { plainHeaders } from './routes.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
@@ -41,7 +42,7 @@ export function listenerSocket(
     maxConnections: connections.max,
     connectionCaps: capsOf(standing, `${socket.name} connections`, connections.perAddress),
     handshakeMs: timeouts.handshake,
-    plan: (covers) => listenerPlan(socket, covers, httpLimits(config), config, all, standing),
+    plan: (covers) => listenerPlan(socket, covers, httpLimits(config), factsOf(config), all, standing),
   }
 }
 
@@ -55,7 +56,9 @@ export function adminSocket(
   standing: Standing,
 ): ListenerOptions {
   const socket: Socket = { setting: 'listeners.admin.address', name: 'admin', address, tls: null, router }
-  const open = { hosts: [], allow: [], deny: [], trustedProxies: [] }
+  // A page of another name that resolves to loopback must not read metrics through the operator's browser.
+  const isServed = (host: string): boolean => isLoopbackHost(host, address.host)
+  const open: Facts = { isServed, allow: [], deny: [], trustedProxies: [], forwardedBy: 'x-forwarded-for', via: null }
   return {
     setting: socket.setting,
     ...address,
@@ -109,24 +112,49 @@ function tlsConfig(config: ListenerConfig, all: Configuration): TlsConfig {
   return (all.listeners as Record<string, ListenerConfig>)[config.tls]!.tls as TlsConfig
 }
 
+/** Lines a second and listener about bytes that are no request: anybody can cause them. */
+const REFUSED_LINES = 10
+
+/** What a listener's plan takes from its settings. */
+interface Facts extends Pick<ListenerConfig, 'allow' | 'deny' | 'trustedProxies'> {
+  readonly isServed: ListenerPlan['isServed']
+  readonly forwardedBy: ListenerPlan['forwardedBy']
+  readonly via: string | null
+}
+
+function factsOf(config: ListenerConfig): Facts {
+  const { allow, deny, trustedProxies, forwardedBy } = config
+  const hosts = new Set(config.hosts.map((host) => canonicalHost(host) ?? host))
+  return {
+    isServed: (host) => hosts.size === 0 || matchHost(hosts, host),
+    via: config.via?.toLowerCase() ?? null,
+    ...{ allow, deny, trustedProxies, forwardedBy },
+  }
+}
+
 function listenerPlan(
   socket: Socket,
   covers: ListenerPlan['isDirected'],
   limits: HttpLimits,
-  addresses: Pick<ListenerConfig, 'hosts' | 'allow' | 'deny' | 'trustedProxies'>,
+  facts: Facts,
   all: Configuration,
   standing: Standing,
 ): ListenerPlan {
   const { log, metrics } = standing
   const edits = compileEdits(plainHeaders('api'), socket.tls !== null)
-  const isAllowed = makeCidrMatcher(addresses.allow)
-  const isDenied = makeCidrMatcher(addresses.deny)
-  const allowsAll = addresses.allow.length === 0
+  const isAllowed = makeCidrMatcher(facts.allow)
+  const isDenied = makeCidrMatcher(facts.deny)
+  const allowsAll = facts.allow.length === 0
+  const throttle = new LineThrottle(REFUSED_LINES, 1000, (count) => {
+    log.gateway.info('Refused bytes that are no request, more than are logged', { listener: socket.name, count })
+  })
   return Object.freeze<ListenerPlan>({
     name: socket.name,
-    hosts: addresses.hosts.length === 0 ? null : new Set(addresses.hosts.map((host) => canonicalHost(host) ?? host)),
+    isServed: facts.isServed,
     match: socket.router,
-    isTrustedProxy: makeCidrMatcher(addresses.trustedProxies),
+    isTrustedProxy: makeCidrMatcher(facts.trustedProxies),
+    forwardedBy: facts.forwardedBy,
+    via: facts.via,
     isAllowedAddress: (address) => !isDenied(address) && (allowsAll || isAllowed(address)),
     isDirected: covers,
     ipv6Prefix: all.limits.store.ipv6Prefix,
@@ -139,6 +167,7 @@ function listenerPlan(
     canned: cannedAnswers(edits),
     onRefusedBytes: (code, address) => {
       metrics.count('refused_requests_total', code)
+      if (!throttle.take(performance.now())) return
       log.gateway.info('Refused bytes that are no request', { listener: socket.name, code, client: address })
     },
     run: (x) => x.runStages(FRONT),

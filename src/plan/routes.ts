@@ -1,7 +1,8 @@
 /** Builds routes: the stages that each needs, its header edits and bounds, frozen. It knows no socket. */
 import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { Route, Stage } from '../exchange/contracts.ts'
+import type { Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
+import { lastHop } from '../exchange/last-hop.ts'
 import type { RoutePlace } from '../exchange/router.ts'
 import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
 import { canonicalHost } from '../http/host.ts'
@@ -14,14 +15,15 @@ import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
-const NO_TIMEOUTS = { firstByteMs: 0, betweenBytesMs: 0, totalMs: 0 }
+/** Of a route that no service answers. */
+const NO_TIMEOUTS: RouteTimeouts = { firstByteMs: 0, betweenBytesMs: 0, totalMs: 0 }
 
 /** A profile without changes. */
 export function plainHeaders(profile: HeadersConfig['profile']): HeadersConfig {
   return { profile, set: {}, remove: [], keep: [], frameAncestors: [] }
 }
 
-/** A route that the gateway answers itself, at every path of its listener. */
+/** The one route of a listener of its own kind, at every path. What a service answers needs its `timeouts`. */
 export function ownRoute(
   name: string,
   methods: readonly string[],
@@ -29,6 +31,7 @@ export function ownRoute(
   secure: boolean,
   stages: readonly Stage[],
   serviceName = '-',
+  timeouts = NO_TIMEOUTS,
 ): RoutePlace {
   const route: Route = Object.freeze({
     name,
@@ -43,7 +46,7 @@ export function ownRoute(
     allowEncodedSlashes: false,
     webSocket: false,
     origins: null,
-    timeouts: NO_TIMEOUTS,
+    timeouts,
     isApi: false,
     serviceName,
   })
@@ -108,6 +111,7 @@ export class RouteBuilder {
         admit: this.admit(config.limits),
         audited: null,
         signIn: null,
+        lastHop: config.methods.includes('OPTIONS') ? lastHop : null,
         inspect: config.messages === undefined ? null : this.#inspect(config.messages),
         end: makeForward(service, this.#standing.metrics),
       }),

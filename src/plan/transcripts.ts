@@ -5,7 +5,7 @@ import { makeSignIn } from '../access/sign-in.ts'
 import { Verifier } from '../access/verifier.ts'
 import type { HeadersConfig, SignInConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { AuditLog, Stage } from '../exchange/contracts.ts'
+import type { AuditLog, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import type { RoutePlace } from '../exchange/router.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeTranscripts } from '../responders/transcripts.ts'
@@ -37,12 +37,28 @@ export function transcriptsPlace(
     admit,
     audited: standing.log.audit,
     signIn: config.auth === 'none' || config.signIn === undefined ? null : signIn(config.signIn, standing, findings),
+    lastHop: null,
     inspect: null,
     end: lastStage(config, standing, services),
   })
   const headers: HeadersConfig = plainHeaders('transcript')
   const strict = serviceName === '-' ? headers : { ...headers, set: { 'content-security-policy': SERVICE_POLICY } }
-  return ownRoute('transcripts', ['GET', 'HEAD'], strict, true, stages, serviceName)
+  return ownRoute(
+    'transcripts',
+    ['GET', 'HEAD'],
+    strict,
+    true,
+    stages,
+    serviceName,
+    timeoutsOf(services.get(serviceName)),
+  )
+}
+
+/** Undefined for a folder, which has none. */
+function timeoutsOf(service: Service | undefined): RouteTimeouts | undefined {
+  if (service === undefined) return undefined
+  const { firstByte, betweenBytes } = service.config.timeouts
+  return { firstByteMs: firstByte, betweenBytesMs: betweenBytes, totalMs: 0 }
 }
 
 function lastStage(

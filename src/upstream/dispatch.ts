@@ -81,6 +81,7 @@ export type UpstreamErrorCode =
   | 'HEAD_TIMEOUT'
   | 'BODY_TIMEOUT'
   | 'CLOSED'
+  | 'WRONG_LENGTH'
   | 'BAD_ANSWER'
   | 'TOO_MANY_WAITING'
   | 'ENDPOINT_CLOSED'

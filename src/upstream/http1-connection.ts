@@ -4,7 +4,7 @@
  * and no exchange.
  */
 import type { Socket } from 'node:net'
-import { joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
+import { deadlineIn, joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
 import { CHUNKED, parseResponseHead, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts'
 import {
@@ -42,6 +42,8 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   // the request
   #requestDone = true
   #isChunkedRequest = false
+  /** Bytes of the promised body that are still to be written. */
+  #owed = 0
 
   // the answer
   #pending: Buffer | null = null
@@ -79,7 +81,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
     this.#paused = false
     this.#requestDone = true
     this.#isChunkedRequest = false
-    this.#deadline = performance.now() + call.firstByteMs
+    this.#deadline = deadlineIn(call.firstByteMs)
     call.onStart(this)
     if (this.#call !== call) return
     this.#write(call)
@@ -108,6 +110,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
     if (streamLength === 0) return
     this.#requestDone = false
     this.#isChunkedRequest = streamLength === -1
+    this.#owed = streamLength
     call.onBodyWanted(this)
   }
 
@@ -115,19 +118,25 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
     if (this.#gone || this.#requestDone || chunk.length === 0) return
     const socket = this.#socket
     // The time of the upload is not the upstream's.
-    if (this.#head === null) this.#deadline = performance.now() + this.#call!.firstByteMs
+    if (this.#head === null) this.#deadline = deadlineIn(this.#call!.firstByteMs)
     if (this.#isChunkedRequest) {
       socket.cork()
       socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
       socket.write(chunk)
       socket.write('\r\n', 'latin1')
       socket.uncork()
-    } else socket.write(chunk)
+    } else {
+      this.#owed -= chunk.length
+      // What goes over would be the next request to the other side.
+      if (this.#owed < 0) return this.#fail('WRONG_LENGTH')
+      socket.write(chunk)
+    }
     if (socket.writableNeedDrain) this.#call?.onBodyPause()
   }
 
   end(): void {
     if (this.#gone || this.#requestDone) return
+    if (!this.#isChunkedRequest && this.#owed !== 0) return this.#fail('WRONG_LENGTH')
     this.#requestDone = true
     if (this.#isChunkedRequest) this.#socket.write('0\r\n\r\n', 'latin1')
   }
@@ -148,7 +157,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   resume(): void {
     if (this.#gone || !this.#paused) return
     this.#paused = false
-    this.#deadline = performance.now() + (this.#call?.betweenBytesMs ?? this.#keepAliveMs)
+    this.#deadline = deadlineIn(this.#call?.betweenBytesMs ?? this.#keepAliveMs)
     if (this.#pending !== null) process.nextTick(this.#onMore)
     this.#socket.resume()
   }
@@ -197,7 +206,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
     this.#head = head
     this.#left = head.bodyLength
     this.#chunks = head.bodyLength === CHUNKED ? new ChunkedDecoder() : null
-    this.#deadline = performance.now() + call.betweenBytesMs
+    this.#deadline = deadlineIn(call.betweenBytesMs)
     call.onHead(head.status, head.headers)
     if (head.bodyLength === 0 && this.#call === call) this.#finish(null)
     return true
@@ -218,7 +227,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   }
 
   #readBody(call: UpstreamCall, head: ResponseHead, bytes: Buffer): void {
-    this.#deadline = performance.now() + call.betweenBytesMs
+    this.#deadline = deadlineIn(call.betweenBytesMs)
     if (this.#chunks !== null) {
       this.#readChunks(call, this.#chunks, bytes)
       return
@@ -262,7 +271,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
     this.#call = null
     this.#head = null
     this.#chunks = null
-    this.#deadline = performance.now() + this.#keepAliveMs
+    this.#deadline = deadlineIn(this.#keepAliveMs)
     // First the connection, then the caller: its next request finds it idle.
     if (isKept) this.#keeper.onIdle(this)
     else this.destroy()

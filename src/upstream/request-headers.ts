@@ -3,6 +3,7 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import { forwardedValue, isForgedName } from '../http/forwarded.ts'
 import { type HeaderList, HOP_BY_HOP, joinHeader } from '../http/headers.ts'
+import { readMaxForwards, viaHop } from '../http/hops.ts'
 
 // Settled by the gateway itself: the host it vetted, the length it counted, the expectation it met.
 const OWN: ReadonlySet<string> = new Set([
@@ -26,15 +27,18 @@ export function requestHeaders(x: Exchange): HeaderList {
   const from = x.headers
   const nominated = nominatedNames(from)
   const out: HeaderList = ['host', x.authority]
-  let priorHops: string | null = null
+  const { forwardedBy, via } = x.listener
+  const byForwardedFor = x.isFromTrustedProxy && forwardedBy === 'x-forwarded-for'
+  // Of the other field, the client that it named is what is known to be true.
+  let priorHops = x.clientAddress === x.peer.address ? null : x.clientAddress
   for (let i = 0; i < from.length; i += 2) {
     const name = from[i]!
     if (mayPass(name)) {
       if (nominated?.has(name) || (x.isWebSocket && WEBSOCKET_OWN.has(name))) continue
       out.push(name, from[i + 1]!)
-    } else if (name === 'x-forwarded-for' && x.isFromTrustedProxy) priorHops = joinHeader(from, name)
+    } else if (name === 'x-forwarded-for' && byForwardedFor) priorHops = joinHeader(from, name)
   }
-  const scheme = x.peer.secure ? 'https' : 'http'
+  const scheme = x.scheme
   out.push(
     'x-forwarded-for',
     priorHops === null ? x.peer.address : `${priorHops}, ${x.peer.address}`,
@@ -53,6 +57,11 @@ export function requestHeaders(x: Exchange): HeaderList {
     'traceparent',
     x.traceparent,
   )
+  if (via !== null) out.push('via', viaHop(x.head.protocol, via))
+  if (x.method === 'OPTIONS') {
+    const left = readMaxForwards(from)
+    if (left !== null && left > 0) out.push('max-forwards', String(left - 1))
+  }
   return out
 }
 

@@ -8,6 +8,7 @@ const OWN: Readonly<Record<UpstreamErrorCode, FailureCode>> = {
   BODY_TIMEOUT: 'upstream-timeout',
   CLOSED: 'upstream-closed',
   BAD_ANSWER: 'upstream-bad-answer',
+  WRONG_LENGTH: 'internal',
   TOO_MANY_WAITING: 'upstream-busy',
   ENDPOINT_CLOSED: 'draining',
 }

@@ -5,7 +5,6 @@ export function caddyConfig(place: Place, variant: Variant, port: number): strin
   const headers = place.headers.map(([name, value]) => `    ${name} ${JSON.stringify(value)}`).join('\n')
   return `{
   admin off
-  persist_config off
   auto_https off
   servers {
     protocols h1${variant.http2 ? ' h2' : ''}

@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ClientSettings } from './client-program.ts'
-import { asProgram } from './programs.ts'
+import { asProgram, withFiles } from './programs.ts'
 
-const OPEN_FILES = 65_536
 const PREPARE_MS = 60_000
 const GRACE_MS = 20_000
 
@@ -18,9 +17,8 @@ export interface Client<Result> {
 
 /** Resolves when the program is prepared. Rejects with its complaint. */
 export async function startClient<Result>(file: string, settings: ClientSettings): Promise<Client<Result>> {
-  const script = `ulimit -n ${OPEN_FILES} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$@"`
   const path = join(import.meta.dirname, file)
-  const child = spawn('/bin/sh', ['-c', script, 'sh', process.execPath, path, JSON.stringify(settings)], {
+  const child = spawn(...withFiles(process.execPath, [path, JSON.stringify(settings)]), {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const program = asProgram(child)

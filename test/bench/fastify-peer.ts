@@ -1,7 +1,7 @@
 /** `@fastify/http-proxy` as a peer: a program of its own. */
 import { randomUUID } from 'node:crypto'
 import httpProxy from '@fastify/http-proxy'
-import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { accessLine, admits, readNodePeer } from './node-peer.ts'
 
 const peer = readNodePeer()
@@ -11,7 +11,7 @@ const options = { logger: false, keepAliveTimeout: 75_000, bodyLimit: 64 * 1024 
 // The two kinds of server have different types; what is used here is the same in both.
 const app = (peer.http2
   ? fastify({ ...options, http2: true, https: { ...peer.tls, allowHTTP1: true } })
-  : fastify({ ...options, https: peer.tls })) as unknown as ReturnType<typeof fastify>
+  : fastify({ ...options, https: peer.tls })) as unknown as FastifyInstance
 
 const startedAt = new WeakMap<FastifyRequest, number>()
 

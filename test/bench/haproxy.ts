@@ -1,5 +1,7 @@
 /** HAProxy as a peer: its configuration. Its log goes to standard output, which is a file. */
+
 import { type Place, SOCKET_PATH, type Variant } from './place.ts'
+import { proxiedConnections } from './programs.ts'
 
 export function haproxyConfig(place: Place, variant: Variant, port: number): string {
   const headers = place.headers
@@ -7,7 +9,8 @@ export function haproxyConfig(place: Place, variant: Variant, port: number): str
     .join('\n')
   return `global
   nbthread 1
-  maxconn ${variant.many ? 30_000 : 2000}
+  tune.maxrewrite 4096
+  maxconn ${variant.many ? proxiedConnections() : 2000}
   log stdout format raw local0
   ssl-default-bind-options ssl-min-ver TLSv1.2
 

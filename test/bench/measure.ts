@@ -7,7 +7,8 @@ import { cpuSeconds, residentBytes } from './cpu.ts'
 import { type HttpResult, runHttpLoad } from './load.ts'
 import type { Target } from './peers.ts'
 import type { Place } from './place.ts'
-import type { HttpScenario, Scenario } from './scenarios.ts'
+import { proxiedConnections } from './programs.ts'
+import type { HttpScenario, IdleScenario, Scenario } from './scenarios.ts'
 
 /** Null: not measured in this scenario. */
 export interface Sample {
@@ -46,7 +47,7 @@ export async function measure(ground: Ground, scenario: Scenario, target: Target
     case 'http':
       return measureHttp(ground, scenario, target)
     case 'idle':
-      return measureIdle(scenario.sockets, target)
+      return measureIdle(idleSockets(scenario), target)
     case 'relay':
       return measureClient('socket-client.ts', target, ground.seconds, scenario.sockets, 'relay')
     case 'handshakes':
@@ -146,6 +147,11 @@ async function measureClient(
   } finally {
     await client.stop()
   }
+}
+
+/** As many as asked for, or as the system's limit on open files lets a proxy hold. */
+export function idleSockets({ sockets }: IdleScenario): number {
+  return Math.min(sockets, proxiedConnections())
 }
 
 async function measureIdle(sockets: number, { port, program }: Target): Promise<Sample> {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ECHO_PATH, type Place, SMALL_PATH, SOCKET_PATH, type Variant } from './place.ts'
+import { proxiedConnections } from './programs.ts'
 
 const LUA = import.meta.dirname
 const MODULES = '/usr/lib/nginx/modules'
@@ -23,7 +24,7 @@ ${process.getuid?.() === 0 ? 'user root;' : ''}
 worker_processes 1;
 daemon off;
 pid ${folder}/${name}.pid;
-error_log ${folder}/${name}.error.log warn;
+error_log stderr warn;
 worker_rlimit_nofile 65536;
 events { worker_connections ${connections}; }
 http {
@@ -87,7 +88,7 @@ export function nginxConfig(place: Place, variant: Variant, port: number): strin
   return frame(
     place.folder,
     'nginx',
-    variant.many ? 60_000 : 4096,
+    variant.many ? 2 * proxiedConnections() + 400 : 4096,
     `  access_log ${place.folder}/nginx.access.log combined buffer=64k flush=1s;
   limit_req_zone $binary_remote_addr zone=clients:10m rate=1000000r/s;
   ${variant.filter ? 'lua_socket_log_errors on; lua_code_cache on;' : ''}

@@ -122,7 +122,7 @@ export async function startTarget(place: Place, entrant: Contender, cpus: string
     }
   }
   const [program, accessPath] = await start()
-  await untilListening(port, program, outPath).catch((error: Error) => {
+  await untilListening(port, program).catch((error: Error) => {
     throw new Error(`${entrant.label} ${error.message}`)
   })
   return { contender: entrant, port, program, accessPath }

@@ -10,14 +10,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const START_MS = 30_000
 const STOP_MS = 5000
+const SAID_BYTES = 1500
 /** Two descriptors for each of ten thousand proxied WebSockets, and room. */
 const OPEN_FILES = 65_536
 // Without the right to raise the hard limit: as far as it goes.
 const WITH_FILES = `ulimit -n ${OPEN_FILES} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$@"`
+/** Descriptors of a program that are no sockets of clients or to the upstream. */
+const OTHER_FILES = 500
 
 export interface Program {
   readonly pid: number
   readonly child: ChildProcess
+  /** The end of what it wrote, for a person who looks for the reason of a failure. */
+  said(): string
   /** Resolves when the program is gone. */
   stop(): Promise<void>
 }
@@ -39,6 +44,22 @@ process.on('exit', () => {
 /** True when the command exists on this system. */
 export function has(command: string): boolean {
   return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', command], { stdio: 'ignore' }).status === 0
+}
+
+/** A command line that runs with as many open files as there may be. */
+export function withFiles(command: string, args: readonly string[]): [shell: string, args: string[]] {
+  return ['/bin/sh', ['-c', WITH_FILES, 'sh', command, ...args]]
+}
+
+let mostProxied = 0
+
+/** How many connections a program can hold with their connections to the upstream. */
+export function proxiedConnections(): number {
+  if (mostProxied === 0) {
+    const files = Number(execFileSync(...withFiles('sh', ['-c', 'ulimit -n']), { encoding: 'utf8' }))
+    mostProxied = Math.floor(((files || OPEN_FILES) - OTHER_FILES) / 2)
+  }
+  return mostProxied
 }
 
 export interface Cores {
@@ -66,21 +87,23 @@ export function splitCores(): Cores | null {
 export function startProgram(command: string, args: readonly string[], options: StartOptions): Program {
   const pinned = options.cpus === null ? [command, ...args] : ['taskset', '-c', options.cpus, command, ...args]
   const files = [openSync(options.outPath, 'a'), openSync(`${options.outPath}.err`, 'a')]
-  const child = spawn('/bin/sh', ['-c', WITH_FILES, 'sh', ...pinned], {
+  const child = spawn(...withFiles(pinned[0]!, pinned.slice(1)), {
     cwd: options.cwd,
     env: { ...process.env, NODE_ENV: 'production', ...options.env },
     stdio: ['ignore', files[0], files[1]],
   })
   for (const file of files) closeSync(file)
-  return asProgram(child)
+  return asProgram(child, [`${options.outPath}.err`, options.outPath])
 }
 
-export function asProgram(child: ChildProcess): Program {
+/** `outPaths`: the files that it writes to. */
+export function asProgram(child: ChildProcess, outPaths: readonly string[] = []): Program {
   running.add(child)
   const gone = once(child, 'exit').then(() => running.delete(child))
   return {
     pid: child.pid!,
     child,
+    said: () => outPaths.map((path) => readFileSync(path, 'utf8').slice(-SAID_BYTES)).join(''),
     stop: async () => {
       child.kill('SIGTERM')
       // Twice: the gateway drains at the first.
@@ -93,13 +116,12 @@ export function asProgram(child: ChildProcess): Program {
 }
 
 /** Resolves when the port accepts; rejects with what the program said when it ends or takes too long. */
-export async function untilListening(port: number, program: Program, outPath: string): Promise<void> {
+export async function untilListening(port: number, program: Program): Promise<void> {
   const deadline = Date.now() + START_MS
   while (!(await accepts(port))) {
     if (program.child.exitCode !== null || Date.now() > deadline) {
-      const said = [outPath, `${outPath}.err`].map((path) => readFileSync(path, 'utf8').slice(-2000)).join('')
       await program.stop()
-      throw new Error(`did not start:\n${said}`)
+      throw new Error(`did not start:\n${program.said()}`)
     }
     await sleep(20)
   }

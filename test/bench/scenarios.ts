@@ -123,7 +123,8 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'relay',
     title: 'WebSocket relay',
     unit: 'messages',
-    about: 'Messages of 200 bytes to an echo and back on 64 sockets, one under way on each; a message there and back counts once.',
+    about:
+      'Messages of 200 bytes to an echo and back on 64 sockets, one under way on each; a message there and back counts once.',
     sockets: 64,
     contenders: [
       GATEWAY,
@@ -171,7 +172,10 @@ export const SCENARIOS: readonly Scenario[] = [
     about: 'GET of 1 KB by the last route of the configuration.',
     path: ({ variant }) => lastRoute(variant.routes),
     rate: 0,
-    contenders: [contender('portcullis', {}, '10 routes'), contender('portcullis', { routes: MANY_ROUTES }, '10,000 routes')],
+    contenders: [
+      contender('portcullis', {}, '10 routes'),
+      contender('portcullis', { routes: MANY_ROUTES }, '10,000 routes'),
+    ],
     base: '10 routes',
   },
   {
@@ -181,10 +185,7 @@ export const SCENARIOS: readonly Scenario[] = [
     unit: 'requests',
     about: 'GET of 1 KB, each request counted.',
     rate: 0,
-    contenders: [
-      contender('portcullis', {}, 'in memory'),
-      contender('portcullis', { limit: 'redis' }, 'in Redis'),
-    ],
+    contenders: [contender('portcullis', {}, 'in memory'), contender('portcullis', { limit: 'redis' }, 'in Redis')],
     base: 'in memory',
   },
 ]
@@ -207,15 +208,33 @@ export const GOALS: readonly Goal[] = [
     ...{ scenario: 'plain', text: 'GET 1 KB against @fastify/http-proxy' },
     ...{ row: 'portcullis', against: '@fastify/http-proxy', least: 3.5 },
   },
-  { scenario: 'chat', text: 'chat message against nginx with Lua', row: 'portcullis', against: 'nginx with Lua', least: 1 },
+  {
+    scenario: 'chat',
+    text: 'chat message against nginx with Lua',
+    row: 'portcullis',
+    against: 'nginx with Lua',
+    least: 1,
+  },
   { scenario: 'relay', text: 'WebSocket relay against nginx', row: 'portcullis', against: 'nginx', least: 0.5 },
   {
     ...{ scenario: 'relay', text: 'filtered relay against http-proxy unfiltered' },
     ...{ row: 'portcullis, filtered', against: 'http-proxy', least: 2 },
   },
   { scenario: 'http2', text: 'HTTP/2 GET against Caddy', row: 'portcullis', against: 'Caddy', least: 2 },
-  { scenario: 'handshakes-full', text: 'full handshakes against nginx', row: 'portcullis', against: 'nginx', least: 0.6 },
+  {
+    scenario: 'handshakes-full',
+    text: 'full handshakes against nginx',
+    row: 'portcullis',
+    against: 'nginx',
+    least: 0.6,
+  },
   { scenario: 'routes', text: '10,000 routes against 10', row: '10,000 routes', against: '10 routes', least: 0.95 },
-  { scenario: 'limit-store', text: 'limit in Redis against memory', row: 'in Redis', against: 'in memory', least: 0.75 },
+  {
+    scenario: 'limit-store',
+    text: 'limit in Redis against memory',
+    row: 'in Redis',
+    against: 'in memory',
+    least: 0.75,
+  },
   { scenario: 'idle', text: 'KB for an idle WebSocket', row: 'portcullis', against: null, most: 60 },
 ]

@@ -2,7 +2,7 @@
  * WebSocket load: `relay` sends a message on every socket as soon as the last one came back; `idle` opens sockets and does
  * nothing. Raw frames over TLS: a client library would cost more than what is measured.
  */
-import { connect, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { type ClientSettings, runClient } from './client-program.ts'
 import { filler, SOCKET_PATH } from './place.ts'
 
@@ -65,7 +65,7 @@ function open(port: number, index: number): Promise<TLSSocket> {
     const socket = connect({
       ...{ host: '127.0.0.1', port, servername: 'localhost', rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] },
       localAddress: `127.0.0.${2 + Math.floor(index / PER_ADDRESS)}`,
-    } as Parameters<typeof connect>[0])
+    } as ConnectionOptions)
     const timer = setTimeout(() => socket.destroy(new Error('a WebSocket did not open in time')), OPEN_MS)
     let head = ''
     const onData = (chunk: Buffer): void => {

@@ -12,7 +12,7 @@ const SMALL = Buffer.from(SMALL_BODY)
 const CLOSE = 8
 const NO_BYTES = Buffer.alloc(0)
 
-const server = createServer({ keepAliveTimeout: 75_000, maxRequestsPerSocket: 0 }, (request, response) => {
+const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
   if (request.method === 'POST') return answerPost(request, response)
   const body = request.url === LARGE_PATH ? LARGE : SMALL
   response.writeHead(200, { 'content-type': 'text/plain', 'content-length': body.length }).end(body)

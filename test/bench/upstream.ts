@@ -24,7 +24,7 @@ export async function startUpstream(folder: string): Promise<Upstream> {
     const outPath = join(folder, `${name}.out`)
     const program = startProgram(command, args, { cwd: folder, outPath, cpus: null })
     programs.push(program)
-    await untilListening(port, program, outPath)
+    await untilListening(port, program)
   }
   const socketPort = await freePort()
   const program = join(import.meta.dirname, 'upstream-program.ts')

@@ -517,6 +517,11 @@ t.test('a service as the source: behind the same door, and without the password'
     })
     response.end('<p>kept</p>')
   })
+  // Longer than the clock of the deadlines needs to look.
+  upstream.on('/slow', (_request, response) => {
+    setTimeout(() => response.write('late '), 1200)
+    setTimeout(() => response.end('and later'), 2400)
+  })
   const own = await startGatewayHere(
     withTranscripts(listener({ source: { service: 'archive' } }), {
       services: { archive: { endpoints: [upstream.url] } },
@@ -544,6 +549,9 @@ t.test('a service as the source: behind the same door, and without the password'
     t.notMatch(cached.header('cache-control'), /public/)
     t.equal(cached.header('server'), null)
     t.match(cached.header('content-security-policy'), /frame-ancestors 'none'/)
+    const slow = await ask({ path: '/slow', headers: as('ada') })
+    t.equal(slow.status, 200, 'a service has the time that services have')
+    t.equal(slow.text, 'late and later')
   }
   await own.gateway.log.flush()
   const reads = own.auditLines().filter(({ event }) => event === 'sensitive_read')

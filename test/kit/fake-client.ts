@@ -148,9 +148,11 @@ export function fakeExchange(options: FakeOptions = {}): FakeExchange {
   const { promise: finished, resolve } = Promise.withResolvers<void>()
   const listener: ListenerPlan = {
     name: 'fake',
-    hosts: null,
+    isServed: () => true,
     match: () => null,
     isTrustedProxy: () => false,
+    forwardedBy: 'x-forwarded-for',
+    via: null,
     isAllowedAddress: () => true,
     isDirected: () => true,
     ipv6Prefix: 64,

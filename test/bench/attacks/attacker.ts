@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { FRAME, frame } from '../../kit/http2-frames.ts'
-import { type Flood, FLOODS } from './floods.ts'
+import { FLOODS, type Flood } from './floods.ts'
 import { SLOW_ATTACKS } from './slow.ts'
 
 export interface AttackOutcome {
@@ -69,7 +69,13 @@ function attack(i: number): void {
 
 function flood(what: Flood, from: string, onOpen: () => void): Socket {
   const socket = connectTls({
-    ...{ host: '127.0.0.1', port: Number(port), localAddress: from, servername: 'localhost', rejectUnauthorized: false },
+    ...{
+      host: '127.0.0.1',
+      port: Number(port),
+      localAddress: from,
+      servername: 'localhost',
+      rejectUnauthorized: false,
+    },
     ALPNProtocols: ['h2'],
     ecdhCurve: 'X25519',
   })

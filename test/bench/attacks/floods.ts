@@ -23,7 +23,10 @@ function many(make: (i: number) => Buffer): Buffer {
 }
 /** Client streams are odd and only rise. */
 const streamOf = (round: number, i: number): number => (round * FRAMES + i) * 2 + 1
-const always = (bytes: Buffer): (() => Buffer) => () => bytes
+const always =
+  (bytes: Buffer): (() => Buffer) =>
+  () =>
+    bytes
 
 /** Puts 3900 bytes into the dynamic table: each byte of index 62 after that names them again. */
 function bomb(): Buffer {
@@ -55,13 +58,16 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
   },
   PRIORITY: {
     first: NOTHING,
-    more: (round) => many((i) => frame(FRAME.priority, 0, streamOf(round, i), Buffer.concat([uint32(0), Buffer.from([9])]))),
+    more: (round) =>
+      many((i) => frame(FRAME.priority, 0, streamOf(round, i), Buffer.concat([uint32(0), Buffer.from([9])]))),
   },
   'header bomb': {
     first: NOTHING,
     more: (round) =>
       Buffer.concat(
-        Array.from({ length: 8 }, (_, i) => frame(FRAME.headers, END_HEADERS | END_STREAM, (round * 8 + i) * 2 + 1, BOMB)),
+        Array.from({ length: 8 }, (_, i) =>
+          frame(FRAME.headers, END_HEADERS | END_STREAM, (round * 8 + i) * 2 + 1, BOMB),
+        ),
       ),
   },
 }

@@ -44,7 +44,13 @@ createInterface({ input: process.stdin })
   .on('line', () => {
     const times = kept.sort((a, b) => a - b)
     const at = (share: number): number => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
-    const visit: Visit = { requests: times.length, p50: at(0.5), p99: at(0.99), newMost: Math.max(0, ...fresh), failures }
+    const visit: Visit = {
+      requests: times.length,
+      p50: at(0.5),
+      p99: at(0.99),
+      newMost: Math.max(0, ...fresh),
+      failures,
+    }
     process.stdout.write(`${JSON.stringify(visit)}\n`)
     kept = []
     fresh = []
