@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
+import { TICK_MS } from '../../src/exchange/clock.ts'
 import type { ConnectionOwner } from '../../src/exchange/connection.ts'
 import { Http1Connection } from '../../src/exchange/http1.ts'
 import { fakeExchange } from '../kit/fake-client.ts'
@@ -56,8 +57,8 @@ function open(t: Test, sendMs: number): { socket: SlowSocket; tick: (seconds: nu
   return {
     socket,
     tick: (seconds) => {
-      for (let i = 0; i < seconds * 2; i++) {
-        now += 500
+      for (let i = 0; i < seconds * 1000; i += TICK_MS) {
+        now += TICK_MS
         connection.onTick(now)
       }
     },
