@@ -2,6 +2,7 @@
  * Decodes the chunked transfer coding (RFC 9112, 7.1), strictly: CRLF only, no white space around sizes, bounded
  * extensions and trailers. Knows no socket.
  */
+import { ChunkExtension } from './chunk-extension.ts'
 import { FORBIDDEN, parseFieldLines } from './field-lines.ts'
 import type { HeaderList } from './headers.ts'
 
@@ -33,6 +34,7 @@ export class ChunkedDecoder {
   #extension = 0
   #extensions = 0
   #trailer = ''
+  readonly #grammar = new ChunkExtension()
 
   get ended(): boolean {
     return this.#state === ENDED
@@ -93,12 +95,15 @@ export class ChunkedDecoder {
           if (++this.#digits > MAX_SIZE_DIGITS) this.#state = BAD
         } else if (this.#digits === 0) this.#state = BAD
         else if (byte === 0x0d) this.#state = SIZE_LF
-        else this.#state = byte === 0x3b ? EXTENSION : BAD
+        else {
+          this.#state = byte === 0x3b ? EXTENSION : BAD
+          this.#grammar.begin()
+        }
         return
       }
       case EXTENSION:
-        if (byte === 0x0d) this.#state = SIZE_LF
-        else if ((byte < 0x20 && byte !== 0x09) || byte > 0x7e) this.#state = BAD
+        if (byte === 0x0d) this.#state = this.#grammar.isWhole ? SIZE_LF : BAD
+        else if (!this.#grammar.read(byte)) this.#state = BAD
         else if (++this.#extension > MAX_EXTENSION_BYTES || ++this.#extensions > MAX_EXTENSIONS_BYTES) this.#state = BAD
         return
       case SIZE_LF:
@@ -129,7 +134,7 @@ export class ChunkedDecoder {
     const block = end === 0 ? '' : text.slice(0, end + 2)
     const isSound = block.length <= MAX_TRAILER_BYTES && !FORBIDDEN.test(block)
     const trailers = isSound ? parseFieldLines(block, 0, block.length, MAX_TRAILERS) : null
-    if (trailers === null || trailers === 'too-many') this.#state = BAD
+    if (trailers === null || trailers === 'too-many' || reframes(trailers)) this.#state = BAD
     else {
       this.trailers = trailers
       this.#state = ENDED
@@ -140,6 +145,14 @@ export class ChunkedDecoder {
 
 const join = (pieces: readonly Buffer[], bytes: number): Buffer =>
   pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes)
+
+/** A length that comes after the body says that somebody reads it otherwise (RFC 9110, 6.5.1). */
+function reframes(trailers: HeaderList): boolean {
+  for (let i = 0; i < trailers.length; i += 2) {
+    if (trailers[i] === 'content-length' || trailers[i] === 'transfer-encoding') return true
+  }
+  return false
+}
 
 function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30

@@ -25,7 +25,6 @@ worker_processes 1;
 daemon off;
 pid ${folder}/${name}.pid;
 error_log stderr warn;
-worker_rlimit_nofile 65536;
 events { worker_connections ${connections}; }
 http {
   ${temporary}
@@ -85,10 +84,11 @@ export function nginxConfig(place: Place, variant: Variant, port: number): strin
       proxy_pass http://site;
     }`
     : ''
+  // Where less than a sixteenth of the connections is free, nginx closes some: hence three, and not two, for each socket.
   return frame(
     place.folder,
     'nginx',
-    variant.many ? 2 * proxiedConnections() + 400 : 4096,
+    variant.many ? 3 * proxiedConnections() : 4096,
     `  access_log ${place.folder}/nginx.access.log combined buffer=64k flush=1s;
   limit_req_zone $binary_remote_addr zone=clients:10m rate=1000000r/s;
   ${variant.filter ? 'lua_socket_log_errors on; lua_code_cache on;' : ''}

@@ -53,6 +53,21 @@ t.test('compliance.md has one row for every id', async (t) => {
   }
 })
 
+t.test('architecture.md: the map of files has every file of src, and no other', async (t) => {
+  const [, map = ''] = (read('docs/architecture.md').split('## Files')[1] ?? '').split('```')
+  const named: string[] = []
+  let folder = ''
+  for (const line of map.split('\n')) {
+    folder = /^src\/\S*/.exec(line)?.[0] ?? folder
+    const file = /^ {2}(\S+\.ts) +\S/.exec(line)?.[1]
+    if (file !== undefined) named.push(folder + file)
+  }
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `src/${name}`)
+  t.same(named.toSorted(), files.toSorted())
+})
+
 t.test('CONTRIBUTING.md gives every dependency its reason, and no other', async (t) => {
   const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read('package.json')) as Record<
     'dependencies' | 'devDependencies' | 'optionalDependencies',

@@ -12,7 +12,9 @@ const KNOWN_METHODS = new Set(METHODS)
 
 /** What is wrong with a case; ''. */
 export async function judgeParsers(bytes: Buffer): Promise<string> {
-  const own = readOwn(bytes)
+  const own = readOwn([bytes])
+  const apart = readOwn(new Chance(bytes.length).split(bytes))
+  if (JSON.stringify(own.requests) !== JSON.stringify(apart.requests)) return 'read otherwise in pieces'
   if (own.requests.length === 0) return ''
   const other = await readRequests(bytes, 'strict')
   for (const [i, request] of own.requests.entries()) {
@@ -46,7 +48,7 @@ export async function runParserSeed(seed: number): Promise<{ bytes: Buffer; wron
   const made = makeRequestCase(new Chance(seed), `s${seed}`)
   const wrong = await judgeParsers(made.bytes)
   if (wrong !== '' || !made.isLegal) return { bytes: made.bytes, wrong }
-  const { requests, refused } = readOwn(made.bytes)
+  const { requests, refused } = readOwn([made.bytes])
   const isRead = requests.length === made.requests && requests.every(({ isWhole }) => isWhole)
   return { bytes: made.bytes, wrong: isRead ? '' : `legal, and read as ${requests.length} of ${made.requests}, ${refused}` }
 }

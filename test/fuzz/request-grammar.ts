@@ -70,7 +70,7 @@ function chunked(chance: Chance, body: string): string {
     const size = 1 + chance.below(body.length - at)
     const digits = size.toString(16)
     const spelled = chance.pick([digits, digits.toUpperCase(), `0${digits}`, digits])
-    const extension = chance.oneIn(5) ? chance.pick([';a', ';a=b', ';a="b c"', ';;']) : ''
+    const extension = chance.oneIn(5) ? chance.pick([';a', ';a=b', ';a="b c"', ';a;b=1;c="\\""']) : ''
     out += `${spelled}${extension}\r\n${body.slice(at, at + size)}\r\n`
     at += size
   }
@@ -124,7 +124,7 @@ const CHUNKS = [
   ...['5\r\nhello\n0\r\n\r\n', '5\nhello\r\n0\r\n\r\n', '5 \r\nhello\r\n0\r\n\r\n', ' 5\r\nhello\r\n0\r\n\r\n', '0x5\r\nhello\r\n0\r\n\r\n'],
   ...['+5\r\nhello\r\n0\r\n\r\n', '5;\nhello\r\n0\r\n\r\n', '5\r\nhelloX\r\n0\r\n\r\n', '5\r\nhell\r\n0\r\n\r\n', 'fffffffffffffffff\r\n'],
   ...['5\r\nhello\r\n0\n\n', '5\r\nhello\r\n0\r\nX: 1\n\r\n', '5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n', '5\r\nhello\r\n0\r\n bad\r\n\r\n'],
-  ...['\r\n5\r\nhello\r\n0\r\n\r\n', '5\r\r\nhello\r\n0\r\n\r\n', '5;a\rb\r\nhello\r\n0\r\n\r\n', '5;a=\x01\r\nhello\r\n0\r\n\r\n', '-1\r\n\r\n', '5_\r\nhello\r\n0\r\n\r\n'],
+  ...['\r\n5\r\nhello\r\n0\r\n\r\n', '5\r\r\nhello\r\n0\r\n\r\n', '5;a\rb\r\nhello\r\n0\r\n\r\n', '5;a=\x01\r\nhello\r\n0\r\n\r\n', '-1\r\n\r\n', '5;;\r\nhello\r\n0\r\n\r\n', '5;a="b\r\nhello\r\n0\r\n\r\n', '5_\r\nhello\r\n0\r\n\r\n'],
 ]
 
 const MUTATIONS: readonly Mutation[] = [

@@ -72,6 +72,17 @@ const HOSTILE: [string, string][] = [
   ['hex prefix', '0x5\r\nhello\r\n0\r\n\r\n'],
   ['underscore', '1_0\r\nhello\r\n0\r\n\r\n'],
   ['no size', '\r\nhello\r\n0\r\n\r\n'],
+  ['a length among the trailers', '0\r\nContent-Length: 5\r\n\r\n'],
+  ['a coding among the trailers', '0\r\ntransfer-encoding: chunked\r\n\r\n'],
+  ['an extension without a name', '5;\r\nhello\r\n0\r\n\r\n'],
+  ['two semicolons', '5;;\r\nhello\r\n0\r\n\r\n'],
+  ['an extension without a value', '5;a=\r\nhello\r\n0\r\n\r\n'],
+  ['a value without a name', '5;=b\r\nhello\r\n0\r\n\r\n'],
+  ['two values', '5;a=b=c\r\nhello\r\n0\r\n\r\n'],
+  ['an open quotation', '5;a="b\r\nhello\r\n0\r\n\r\n'],
+  ['something behind a quotation', '5;a="b"c\r\nhello\r\n0\r\n\r\n'],
+  ['an escaped end of a quotation', '5;a="b\\"\r\nhello\r\n0\r\n\r\n'],
+  ['white space in an extension', '5; a\r\nhello\r\n0\r\n\r\n'],
   ['only an extension', ';a\r\nhello\r\n0\r\n\r\n'],
   ['not hex', 'g\r\nhello\r\n0\r\n\r\n'],
   ['too many digits', '00000000005\r\nhello\r\n0\r\n\r\n'],
@@ -131,19 +142,69 @@ t.test('any body comes through any cutting', (t) => {
   t.end()
 })
 
+/** From this size on a chunk is handed over by itself. */
+const LARGE = 8192
+const chunkOf = (letter: string, size: number): string => `${size.toString(16)}\r\n${letter.repeat(size)}\r\n`
+
 t.test('the decoder stops where its reader stops', (t) => {
   const decoder = new ChunkedDecoder()
-  const bytes = Buffer.from('1\r\na\r\n1\r\nb\r\n0\r\n\r\n')
+  const bytes = Buffer.from(`${chunkOf('a', LARGE)}${chunkOf('b', LARGE)}0\r\n\r\n`)
   const seen: string[] = []
   const onData = (piece: Buffer): boolean => {
-    seen.push(piece.toString())
+    seen.push(`${piece.toString()[0]} ${piece.length}`)
     return false
   }
   let at = decoder.decode(bytes, onData)
-  t.same(seen, ['a'])
+  t.same(seen, [`a ${LARGE}`])
   at += decoder.decode(bytes.subarray(at), onData)
-  t.same(seen, ['a', 'b'])
+  t.same(seen, [`a ${LARGE}`, `b ${LARGE}`])
   decoder.decode(bytes.subarray(at), onData)
   t.equal(decoder.ended, true)
+  t.end()
+})
+
+t.test('small chunks that come together are handed over together, and no further than the reader wants', (t) => {
+  const decoder = new ChunkedDecoder()
+  const bytes = Buffer.from(`${chunkOf('a', 1).repeat(3 * LARGE)}0\r\n\r\n`)
+  const seen: number[] = []
+  const onData = (piece: Buffer): boolean => {
+    seen.push(piece.length)
+    return false
+  }
+  let at = decoder.decode(bytes, onData)
+  t.same(seen, [LARGE])
+  t.equal(at, LARGE * 6 - 2, 'no byte behind the last chunk that was handed over')
+  while (at < bytes.length) at += decoder.decode(bytes.subarray(at), onData)
+  t.same(seen, [LARGE, LARGE, LARGE])
+  t.equal(decoder.ended, true)
+  t.end()
+})
+
+t.test('what came before a mistake in the same bytes need not be handed over', (t) => {
+  const decoder = new ChunkedDecoder()
+  const seen: string[] = []
+  decoder.decode(Buffer.from('1\r\na\r\n1\r\nb\r\nx'), (piece) => {
+    seen.push(piece.toString())
+    return true
+  })
+  t.equal(decoder.bad, true)
+  t.same(seen, [])
+  t.end()
+})
+
+t.test('however chunks and reads are cut, the same bytes are handed over in order', (t) => {
+  const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 4000, max: 9000 })), {
+    maxLength: 12,
+  })
+  fc.assert(
+    fc.property(sizes, fc.array(fc.nat(), { maxLength: 6 }), (list, cuts) => {
+      const body = list.map((size, i) => String.fromCharCode(97 + (i % 26)).repeat(size))
+      const bytes = `${body.map((each) => `${each.length.toString(16)}\r\n${each}\r\n`).join('')}0\r\n\r\n`
+      const found = decode(bytes, cuts)
+      return found.body === body.join('') && found.state === 'ended' && found.used === bytes.length
+    }),
+    { numRuns: 200, seed: 11 },
+  )
+  t.pass()
   t.end()
 })

@@ -37,7 +37,7 @@ const LEGAL: readonly [string, Buffer, string, number][] = [
   ['v2 Unix socket', binaryHeader(0x21, 0x31, Buffer.alloc(216, '/')), '', 0],
   [
     'v2 with fields that nobody knows',
-    binaryHeader(0x21, 0x11, ipv4Block('192.0.2.7', 443), Buffer.from('040003abcee00000', 'hex')),
+    binaryHeader(0x21, 0x11, ipv4Block('192.0.2.7', 443), Buffer.from('040003abcee0ee0000', 'hex')),
     '192.0.2.7',
     443,
   ],
