@@ -92,6 +92,28 @@ function checkListener(name: string, listeners: Members, findings: Findings): vo
         'trusts everybody: any client can then choose the address that limits and logs see',
       )
   }
+  checkProxies(listener, path, findings)
+}
+
+function checkProxies(listener: Members, path: SettingPath, findings: Findings): void {
+  const trusted = textsOf(listener.trustedProxies).map(([, block]) => block)
+  if (listener.forwardedBy !== undefined && trusted.length === 0) {
+    findings.warn([...path, 'forwardedBy'], 'has no effect without "trustedProxies"')
+  }
+  for (const [i, block] of textsOf(membersOf(listener.proxyProtocol).from)) {
+    const place = [...path, 'proxyProtocol', 'from', i]
+    if (/\/0$/.test(block)) {
+      findings.warn(
+        place,
+        'lets everybody send the header: any client can then choose the address that limits and logs see',
+      )
+    } else if (trusted.includes(block)) {
+      findings.warn(
+        place,
+        'is in "trustedProxies" too: where its header names no client, what clients write into forwarding fields is believed',
+      )
+    }
+  }
 }
 
 /** Follows the name to the listener with TLS settings of its own; null where that leads nowhere. */

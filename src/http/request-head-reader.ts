@@ -89,7 +89,8 @@ export class RequestHeadReader {
     let fields = seam
     if (!this.#lineEnded) {
       const lineEnd = seam.indexOf('\r\n')
-      if (NO_REQUEST_LINE.test(lineEnd === -1 ? seam : seam.slice(0, lineEnd))) return 'bad-request-line'
+      const line = lineEnd === -1 ? seam : seam.slice(0, lineEnd)
+      if (NO_REQUEST_LINE.test(line) || (lineEnd !== -1 && line.endsWith('\r'))) return 'bad-request-line'
       const lineLength = lineEnd === -1 ? length : seamAt + lineEnd
       if (lineLength > limits.maxTargetBytes + BESIDE_TARGET_BYTES) return 'target-too-long'
       if (lineEnd === -1) return length > limits.maxHeaderBytes ? 'headers-too-large' : null

@@ -93,13 +93,16 @@ export function readLatest(): Results | null {
   return existsSync(LATEST) ? (JSON.parse(readFileSync(LATEST, 'utf8')) as Results) : null
 }
 
-/** Keeps a run by its time, and in `latest.json` beside scenarios that it did not measure. Returns both, merged. */
-export function keep(results: Results, tables: string): Results {
+/**
+ * Keeps a run by its time. Where all contenders took part (`isWhole`), also in `latest.json`, beside the scenarios that it
+ * did not measure. Returns what `latest.json` would then hold.
+ */
+export function keep(results: Results, tables: string, isWhole: boolean): Results {
   const merged = { ...results, scenarios: { ...readLatest()?.scenarios, ...results.scenarios } }
   mkdirSync(FOLDER, { recursive: true })
   const name = new Date().toISOString().replace(/[:.]/g, '-')
   writeFileSync(join(FOLDER, `${name}.json`), JSON.stringify(results, null, 2))
   writeFileSync(join(FOLDER, `${name}.md`), tables)
-  writeFileSync(LATEST, JSON.stringify(merged, null, 2))
+  if (isWhole) writeFileSync(LATEST, JSON.stringify(merged, null, 2))
   return merged
 }

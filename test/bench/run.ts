@@ -6,7 +6,7 @@ import { cpus, totalmem } from 'node:os'
 import { type RedisProcess, startRedis } from '../kit/redis.ts'
 import { writeChart, writeDocument } from './document.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { TITLES, versions } from './peers.ts'
+import { PEER_NAMES, TITLES, versions } from './peers.ts'
 import { makeFolder, type Place, removeFolder, securityHeaders } from './place.ts'
 import { has, splitCores } from './programs.ts'
 import { markdown } from './report.ts'
@@ -79,7 +79,7 @@ async function main(): Promise<number> {
     }
   } else {
     const measured = await measureAll(options)
-    results = keep(measured, markdown(measured))
+    results = keep(measured, markdown(measured), options.peers.length === PEER_NAMES.length)
     if (!options.markdown) console.log(markdown(measured))
   }
   if (options.markdown) console.log(markdown(results))

@@ -216,6 +216,26 @@ const TABLE: readonly Row[] = [
     '"127.0.0.1:9443", "tls": ▶"agents",',
     'listeners.transcripts.tls: listener "agents" shares the settings of "public"',
   ],
+  [
+    '"hosts": ["agents.example.local"], ',
+    '"hosts": ["agents.example.local"], "proxyProtocol": { "from": ▶[] }, ',
+    'listeners.agents.proxyProtocol.from: is empty, so nobody could connect; name the balancers',
+  ],
+  [
+    '"hosts": ["agents.example.local"], ',
+    '"hosts": ["agents.example.local"], "proxyProtocol": ▶{}, ',
+    'listeners.agents.proxyProtocol.from: is missing: balancers that send it',
+  ],
+  [
+    '"hosts": ["agents.example.local"], ',
+    '"hosts": ["agents.example.local"], "forwardedBy": ▶"x-real-ip", ',
+    'listeners.agents.forwardedBy: must be one of "x-forwarded-for", "forwarded", not "x-real-ip"',
+  ],
+  [
+    '"hosts": ["agents.example.local"], ',
+    '"hosts": ["agents.example.local"], "via": ▶"a gate", ',
+    'listeners.agents.via: is not a pseudonym; use letters, digits and "-"',
+  ],
   // what does not go together
   [
     '"10.1.0.5:8444"',

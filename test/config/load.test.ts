@@ -115,6 +115,18 @@ t.test('what is allowed but hardly meant is a warning with its place', async (t)
   t.equal(warnings.length, 9)
 })
 
+t.test('forwarding settings that leave the client address to clients are warned of', async (t) => {
+  const warningsFor = (more: object): readonly string[] => {
+    const listeners = { public: { address: '127.0.0.1:1', profile: 'internal', ...more } }
+    return parseConfiguration('g', JSON.stringify({ ...SMALL, listeners }), LOOSE).warnings
+  }
+  const proxyProtocol = { from: ['10.0.0.7', '10.1.0.0/16'] }
+  t.strictSame(warningsFor({ proxyProtocol, trustedProxies: ['10.0.0.8'], forwardedBy: 'forwarded' }), [])
+  t.match(warningsFor({ forwardedBy: 'forwarded' }), [/public\.forwardedBy: has no effect without "trustedProxies"/])
+  t.match(warningsFor({ proxyProtocol: { from: ['0.0.0.0/0'] } }), [/proxyProtocol\.from\[0\]: lets everybody send/])
+  t.match(warningsFor({ proxyProtocol, trustedProxies: ['10.1.0.0/16'] }), [/from\[1\]: is in "trustedProxies" too/])
+})
+
 t.test('the default address of the admin listener can be taken too', async (t) => {
   const text = JSON.stringify({ ...SMALL, listeners: { public: { address: '127.0.0.1:9900' } } })
   t.match(

@@ -14,7 +14,7 @@ const KNOWN_METHODS = new Set(METHODS)
 export async function judgeParsers(bytes: Buffer): Promise<string> {
   const own = readOwn([bytes])
   const apart = readOwn(new Chance(bytes.length).split(bytes))
-  if (JSON.stringify(own.requests) !== JSON.stringify(apart.requests)) return 'read otherwise in pieces'
+  if (summary(own.requests) !== summary(apart.requests)) return 'read otherwise in pieces'
   if (own.requests.length === 0) return ''
   const other = await readRequests(bytes, 'strict')
   for (const [i, request] of own.requests.entries()) {
@@ -31,6 +31,11 @@ export async function judgeParsers(bytes: Buffer): Promise<string> {
     if (wrong !== '') return `request ${i}: ${wrong} (${other.error})`
   }
   return ''
+}
+
+/** Of a body that ended in a mistake, how much was handed over is a matter of pieces. */
+function summary(requests: readonly OwnRequest[]): string {
+  return JSON.stringify(requests.map((each) => (each.isWhole ? each : { ...each, body: null })))
 }
 
 function differs(own: OwnRequest, read: Awaited<ReturnType<typeof readRequests>>['requests'][number]): string {

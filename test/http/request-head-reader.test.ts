@@ -1,6 +1,7 @@
 /** Heads are found however they are cut, hopeless ones are refused at once, and the work grows with the bytes only. */
 import fc from 'fast-check'
 import t from 'tap'
+import { parseRequestHead } from '../../src/http/request-head.ts'
 import { RequestHeadReader } from '../../src/http/request-head-reader.ts'
 
 const LIMITS = { maxHeaderBytes: 400, maxTargetBytes: 100 }
@@ -100,6 +101,13 @@ t.test('a head that is as long as it may be passes, one byte more does not', (t)
   t.end()
 })
 
+/** What becomes of the bytes: the parser refuses what the reader did not look at, where the end came in the same read. */
+function verdict({ result, text, rest }: Found): string {
+  if (result === 'more') return result
+  if (result !== 'whole' || typeof parseRequestHead(text, 50) === 'string') return 'refused'
+  return JSON.stringify([text, rest])
+}
+
 t.test('the cuts change nothing', (t) => {
   const part = fc.constantFrom(
     'GET / HTTP/1.1',
@@ -117,12 +125,8 @@ t.test('the cuts change nothing', (t) => {
   fc.assert(
     fc.property(fc.array(part, { maxLength: 14 }), fc.array(fc.nat(), { maxLength: 10 }), (parts, cuts) => {
       const bytes = parts.join('')
-      const whole = feed(bytes)
-      const cut = feed(bytes, cuts)
-      const slow = feed(bytes, byteByByte(bytes))
-      if (slow.result !== cut.result) return false
-      // The end may be there in one read before what is wrong in front of it was looked for: the parser refuses it then.
-      return whole.result === 'whole' || whole.result === slow.result
+      const whole = verdict(feed(bytes))
+      return verdict(feed(bytes, cuts)) === whole && verdict(feed(bytes, byteByByte(bytes))) === whole
     }),
     { numRuns: 4000, seed: 31 },
   )
