@@ -1,4 +1,5 @@
 /** What a listener and an engine know of one another. */
+import type { FailureCode } from '../errors.ts'
 import type { ListenerPlan } from './contracts.ts'
 
 /** A listener, as an engine sees it. */
@@ -20,5 +21,6 @@ export interface Arrival {
 export interface Connection {
   /** Ends after the running exchanges; soon where there are none. */
   drain(): void
-  destroy(): void
+  /** Cuts it now. The running exchanges fail with `code`, by default as where the client left. */
+  destroy(code?: FailureCode): void
 }

@@ -60,7 +60,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   readonly #onData = (chunk: Buffer): void => this.#read(chunk)
   readonly #onDrain = (): void => this.#x?.upstream?.onClientDrain()
   readonly #onMore = (): void => this.#process()
-  readonly #onClose = (): void => this.#closed()
+  readonly #onClose = (): void => this.#closed('client-gone')
 
   constructor(socket: Socket, arrival: Arrival, serverName: string, secure: boolean, owner: ConnectionOwner) {
     this.#socket = socket
@@ -293,19 +293,19 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     if (this.#x === null && !this.#head.isBegun) this.#deadline = performance.now() + DRAIN_IDLE_MS
   }
 
-  destroy(): void {
+  destroy(code: FailureCode = 'client-gone'): void {
     if (!this.#ended) this.#socket.destroy()
-    this.#closed()
+    this.#closed(code)
   }
 
-  #closed(): void {
+  #closed(code: FailureCode): void {
     if (this.#ended) return
     this.#ended = true
     leaveClock(this)
     this.#pending.clear()
     const x = this.#x
     this.#x = null
-    if (x !== null && !this.#tunnelled) x.onClientGone(new Failure('client-gone'))
+    if (x !== null && !this.#tunnelled) x.onClientGone(new Failure(code))
     this.#owner.onConnectionEnd(this)
   }
 

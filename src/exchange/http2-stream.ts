@@ -4,7 +4,7 @@
  */
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { Failure } from '../errors.ts'
+import { Failure, type FailureCode } from '../errors.ts'
 import { streamBodyLength } from '../http/framing.ts'
 import { getHeader, type HeaderList, TOKEN } from '../http/headers.ts'
 import { httpDate, TICK_MS } from './clock.ts'
@@ -246,13 +246,13 @@ export class Http2Stream implements ClientHalf {
     })
   }
 
-  onGone(): void {
+  onGone(code: FailureCode = 'client-gone'): void {
     this.#connection.onStreamEnd(this)
     if (this.#ended) return
     this.#ended = true
     const x = this.#x
     this.#x = null
-    if (x !== null && !this.#tunnelled) x.onClientGone(new Failure('client-gone'))
+    if (x !== null && !this.#tunnelled) x.onClientGone(new Failure(code))
   }
 
   #usable(): boolean {

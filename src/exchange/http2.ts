@@ -10,6 +10,7 @@ import {
   type ServerOptions,
 } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
+import type { FailureCode } from '../errors.ts'
 import { joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
 import type { HttpLimits } from './contracts.ts'
@@ -69,8 +70,8 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     this.#session.on('ping', this.#onControl)
     this.#session.on('remoteSettings', this.#onControl)
     this.#session.on('error', ignoreError)
-    this.#session.on('close', () => this.#closed())
-    socket.on('close', () => this.#closed())
+    this.#session.on('close', () => this.#closed('client-gone'))
+    socket.on('close', () => this.#closed('client-gone'))
     joinClock(this)
   }
 
@@ -123,16 +124,17 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     this.#session.close()
   }
 
-  destroy(): void {
-    if (!this.#ended) this.#session.destroy()
-    this.#closed()
+  destroy(code: FailureCode = 'client-gone'): void {
+    // First the exchanges: the streams' own events would say that the client left.
+    this.#closed(code)
+    if (!this.#session.destroyed) this.#session.destroy()
   }
 
-  #closed(): void {
+  #closed(code: FailureCode): void {
     if (this.#ended) return
     this.#ended = true
     leaveClock(this)
-    for (const half of this.#streams) half.onGone()
+    for (const half of this.#streams) half.onGone(code)
     this.#streams.clear()
     this.owner.onConnectionEnd(this)
   }

@@ -142,7 +142,7 @@ export class Listener implements ConnectionOwner {
     this.#draining = true
     this.#server.close()
     for (const reader of this.#headerReaders) reader.destroy()
-    for (const connection of this.#connections) connection.destroy()
+    for (const connection of this.#connections) connection.destroy('draining')
   }
 
   onConnectionEnd(connection: Connection): void {

@@ -1,30 +1,48 @@
 /**
- * Packets of Engine.IO 4 and socket.io v5 as a client sends them, cleaned by the rules. It knows no transport: one packet
- * in, one out. What the two protocols do not let a client send is refused, and so is binary data.
+ * Packets of Engine.IO and socket.io as a client sends them, cleaned by the rules: Engine.IO 4 with socket.io v5, and
+ * Engine.IO 3 with socket.io v4. It knows no transport: one packet in, one out. What the protocols do not let a client
+ * send is refused, and so is binary data, unless the rules let it pass.
  */
 
 import { applyEverywhere, applyFields, type FieldPath, type Visited } from './fields.ts'
 import { AGAINST_RULE, type Cleaned, finish, type MessageRules, parseStrict, UNREADABLE } from './rules.ts'
 
-/** Separates the packets of a polling body (Engine.IO 4, "Payload"). */
-const SEPARATOR = '\x1e'
-
-/** Type, namespace, acknowledgement id, and where the JSON begins. Ids are ASCII digits only, other than in the reference parser. */
-const HEAD = /^([0-4])(\/[A-Za-z0-9._~!$&'()*+;=:@%/?-]{0,255}(?:,|$))?(\d{1,15})?(?=[[{]|$)/
+/**
+ * Type, attachments, namespace, acknowledgement id, and where the JSON begins. Ids are ASCII digits only, other than in
+ * the reference parser; it also takes at most ten attachments.
+ */
+const HEAD =
+  /^(?:([0-4])|([56])(?:[1-9]|10)-)(\/[A-Za-z0-9._~!$&'()*+;=:@%/?-]{0,255}(?:,|$))?(\d{1,15})?(?=[[{]|$)/
+const HEAD_LENGTH = 300
 
 const CONNECT = '0'
 const DISCONNECT = '1'
 const EVENT = '2'
 const ACK = '3'
+const BINARY_EVENT = '5'
+const BINARY_ACK = '6'
 
 /** Names that socket.io keeps for itself. */
 const RESERVED = new Set(['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'])
+/** Where nobody listens to it, an event of this name ends a service that speaks the older protocol. */
+const RESERVED_3 = new Set([...RESERVED, 'error'])
 
-/** Cleans one Engine.IO packet. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+/** Cleans one packet of Engine.IO 4. */
 export function cleanPacket(rules: MessageRules, packet: string): Cleaned {
+  return cleanAny(rules, packet, RESERVED, 'b')
+}
+
+/** Cleans one packet of Engine.IO 3. */
+export function cleanPacket3(rules: MessageRules, packet: string): Cleaned {
+  return cleanAny(rules, packet, RESERVED_3, 'b4')
+}
+
+function cleanAny(rules: MessageRules, packet: string, reserved: ReadonlySet<string>, attachment: string): Cleaned {
   switch (packet.charCodeAt(0)) {
     case 52 /* 4 message */:
-      return cleanSocketPacket(rules, packet)
+      return cleanSocketPacket(rules, packet, reserved)
     case 50 /* 2 ping */:
     case 51 /* 3 pong */:
       return packet.length === 1 || packet.slice(1) === 'probe' ? same(packet) : UNREADABLE
@@ -32,28 +50,36 @@ export function cleanPacket(rules: MessageRules, packet: string): Cleaned {
     case 53 /* 5 upgrade */:
     case 54 /* 6 noop */:
       return packet.length === 1 ? same(packet) : UNREADABLE
+    case 98 /* b */:
+      if (!rules.passesBinary) return AGAINST_RULE
+      return packet.startsWith(attachment) && BASE64.test(packet.slice(attachment.length)) ? same(packet) : UNREADABLE
     default:
       return UNREADABLE
   }
 }
 
-function cleanSocketPacket(rules: MessageRules, packet: string): Cleaned {
-  const head = HEAD.exec(packet.slice(1, 300))
+function cleanSocketPacket(rules: MessageRules, packet: string, reserved: ReadonlySet<string>): Cleaned {
+  const head = HEAD.exec(packet.slice(1, HEAD_LENGTH))
   if (head === null) return UNREADABLE
-  const [matched, type, namespace, id] = head
+  const [matched, plainType, binaryType, namespace, id] = head
+  const type = plainType ?? binaryType!
+  if (plainType === undefined && !rules.passesBinary) return AGAINST_RULE
   const start = 1 + matched.length
   const json = packet.slice(start)
   if (json === '') return id === undefined && (type === CONNECT || type === DISCONNECT) ? same(packet) : UNREADABLE
   // A namespace that was not ended by its comma has swallowed nothing, but the server would read on.
   if (namespace !== undefined && !namespace.endsWith(',')) return UNREADABLE
+  const isEvent = type === EVENT || type === BINARY_EVENT
   const isObject = json.charCodeAt(0) === 123
-  if (type === CONNECT ? !isObject || id !== undefined : isObject || (type !== EVENT && type !== ACK)) return UNREADABLE
+  if (type === CONNECT ? !isObject || id !== undefined : isObject || !(isEvent || type === ACK || type === BINARY_ACK)) {
+    return UNREADABLE
+  }
   const document = parseStrict(json)
   if (document === undefined) return UNREADABLE
   let paths: readonly FieldPath[] | undefined
-  if (type === EVENT) {
+  if (isEvent) {
     const event = (document as unknown[])[0]
-    if (typeof event !== 'string' || RESERVED.has(event)) return UNREADABLE
+    if (typeof event !== 'string' || reserved.has(event)) return UNREADABLE
     paths = rules.events.get(event)
     // An event whose name had to be changed would be another event.
     if (paths === undefined && (rules.otherEvents === 'refuse' || rules.visit(event) !== event)) return AGAINST_RULE
@@ -78,22 +104,9 @@ function same(packet: string): Cleaned {
   return { outcome: 'same', text: packet }
 }
 
-/** Cleans the packets of a polling body: all, or none where one is refused. Each is bounded by `rules.maxBytes`. */
-export function cleanPayload(rules: MessageRules, payload: string): Cleaned | 'too-large' {
-  const packets = payload.split(SEPARATOR, MAX_PACKETS + 1)
-  if (packets.length > MAX_PACKETS) return 'too-large'
-  let changed = false
-  for (let i = 0; i < packets.length; i++) {
-    const packet = packets[i]!
-    if (packet.length > rules.maxBytes || Buffer.byteLength(packet) > rules.maxBytes) return 'too-large'
-    const cleaned = cleanPacket(rules, packet)
-    if (cleaned.outcome === 'refused') return cleaned
-    if (cleaned.outcome === 'same') continue
-    changed = true
-    packets[i] = cleaned.text
-  }
-  return changed ? { outcome: 'changed', text: packets.join(SEPARATOR) } : same(payload)
+/** Where the JSON of a packet begins that was cleaned before; -1 where it has none. */
+export function jsonStart(packet: string): number {
+  if (packet.charCodeAt(0) !== 52) return -1
+  const head = HEAD.exec(packet.slice(1, HEAD_LENGTH))
+  return head === null || 1 + head[0].length === packet.length ? -1 : 1 + head[0].length
 }
-
-/** Packets of one polling body; a client that waited long sends dozens. */
-const MAX_PACKETS = 256

@@ -1,0 +1,114 @@
+/**
+ * Cases of upstream answers through a whole gateway: what the client takes for a whole answer is what a strict reading of
+ * the upstream's bytes gives, or the gateway's own error; nothing of one exchange shows in another.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openHttp1, openHttp2, type Reply, type RequestClient } from '../kit/clients.ts'
+import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
+import { type RawUpstream, type RecordedConnection, startRawUpstream } from '../kit/upstream.ts'
+import { type AnswerCase, makeAnswerCase } from './answer-grammar.ts'
+import { readAnswer } from './llhttp.ts'
+import { Chance } from './random.ts'
+import type { Failed } from './requests.ts'
+
+const AT_ONCE = 12
+
+export class ResponseFuzz {
+  readonly #cases = new Map<string, { made: AnswerCase; chance: Chance }>()
+  #upstream!: RawUpstream
+  #gateway!: Awaited<ReturnType<typeof startGatewayHere>>
+  #clients!: { h1: RequestClient; h2: RequestClient }
+
+  async start(): Promise<void> {
+    this.#upstream = await startRawUpstream((connection) => this.#serve(connection))
+    const timeouts = { firstByte: '700 ms', betweenBytes: '700 ms' }
+    this.#gateway = await startGatewayHere(
+      testConfig('', {
+        listeners: { public: publicListener({ connections: { inFlightPerAddress: 10_000 } }), admin: { address: '127.0.0.1:0' } },
+        services: { chat: { endpoints: [this.#upstream.url], timeouts } },
+      }),
+    )
+    const place = { port: this.#gateway.publicPort }
+    this.#clients = { h1: openHttp1(place), h2: openHttp2(place) }
+  }
+
+  async stop(): Promise<void> {
+    await this.#clients.h1.close()
+    await this.#clients.h2.close()
+    await this.#gateway.close()
+    await this.#upstream.close()
+  }
+
+  /** What is wrong with the case; ''. */
+  async run(protocol: 'h1' | 'h2', made: AnswerCase, chance: Chance, marker: string): Promise<string> {
+    this.#cases.set(marker, { made, chance })
+    const reply = await this.#clients[protocol].ask({ method: made.method, path: `/${marker}` })
+    this.#cases.delete(marker)
+    return await judge(reply, made, marker)
+  }
+
+  /** Requests have no body here: each ends with its head. */
+  #serve(connection: RecordedConnection): void {
+    let text = ''
+    connection.socket.on('data', (chunk: Buffer) => {
+      connection.chunks.length = 0
+      text += chunk.toString('latin1')
+      for (let end = text.indexOf('\r\n\r\n'); end !== -1; end = text.indexOf('\r\n\r\n')) {
+        const path = text.split(' ')[1]!
+        text = text.slice(end + 4)
+        void this.#answer(connection, path.slice(1))
+      }
+    })
+  }
+
+  async #answer({ socket }: RecordedConnection, marker: string): Promise<void> {
+    const found = this.#cases.get(marker)
+    if (found === undefined) return void socket.destroy()
+    const { made, chance } = found
+    // What follows a whole answer must come with it: later, it could as well be the answer to the next request.
+    const cut = made.bytes.indexOf('HTTP/1.1 200 OK', 20)
+    const [first, rest] = cut === -1 ? [made.bytes, null] : [made.bytes.subarray(0, Math.max(1, cut - 1)), made.bytes.subarray(Math.max(1, cut - 1))]
+    const pieces = [...chance.split(first), ...(rest === null ? [] : [rest])]
+    for (const piece of made.isLegal || rest === null ? pieces : [made.bytes]) {
+      if (socket.destroyed) return
+      await new Promise<void>((done) => socket.write(piece, () => setImmediate(done)))
+    }
+    if (made.ends) socket.end()
+  }
+}
+
+async function judge(reply: Reply, made: AnswerCase, marker: string): Promise<string> {
+  const shown = `${reply.headers.join('\n')}\n${reply.text}`
+  for (const [, other] of shown.matchAll(/<(r\d+[a-z-]*)>/g)) {
+    // A body until the end of the connection holds whatever comes.
+    if (other !== marker && !(other === `${marker}-second` && shown.includes(`<${marker}>`))) return `${other} shows in ${marker}`
+  }
+  if (/HPE_|PROTOCOL_ERROR|COMPRESSION|FRAME_SIZE/.test(reply.error)) return `the client could not read it: ${reply.error}`
+  const own = reply.header('content-type')?.startsWith('application/problem+json') === true && reply.status >= 500
+  const meant = await readAnswer(made.bytes, made.method, made.ends)
+  const isMeant = reply.status === meant.status && meant.isWhole && reply.body.equals(meant.body)
+  if (made.isLegal) {
+    return reply.isComplete && isMeant ? '' : `legal, and answered ${reply.status} ${reply.error}, meant ${meant.status} ${meant.error}`
+  }
+  if (own || !reply.isComplete || isMeant) return ''
+  return `answered ${reply.status} ${JSON.stringify(reply.text.slice(0, 80))}, meant ${meant.status} ${meant.error} ${meant.isWhole} ${JSON.stringify(meant.body.toString('latin1').slice(0, 80))}`
+}
+
+/** Runs seeds `from` to below `to`, some at once, over both protocols in turn. */
+export async function fuzzResponses(fuzz: ResponseFuzz, from: number, to: number, until: number): Promise<{ failed: Failed[]; ran: number }> {
+  const failed: Failed[] = []
+  let next = from
+  const worker = async (): Promise<void> => {
+    while (next < to && performance.now() < until) {
+      const seed = next++
+      const chance = new Chance(seed)
+      const marker = `r${seed}`
+      const protocol = seed % 2 === 0 ? 'h2' : 'h1'
+      const wrong = await fuzz.run(protocol, makeAnswerCase(chance, marker), chance, marker)
+      if (wrong !== '') failed.push({ seed, protocol, wrong })
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  await sleep(0)
+  return { failed, ran: next - from }
+}
