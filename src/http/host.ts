@@ -20,6 +20,18 @@ const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/
  * literal. Null for anything else: user information, empty or too long names, odd characters, escapes, port 0.
  */
 export function parseAuthority(text: string): Authority | null {
+  const known = parsed.get(text)
+  if (known !== undefined) return known
+  const authority = readAuthority(text)
+  // Every request names one; what clients name is bounded in count and in length.
+  if (authority !== null && parsed.size < MAX_PARSED && text.length <= 64) parsed.set(text, authority)
+  return authority
+}
+
+const parsed = new Map<string, Authority>()
+const MAX_PARSED = 256
+
+function readAuthority(text: string): Authority | null {
   const named = NAME_AND_PORT.exec(text)
   if (named !== null) {
     const host = readName(named[1]!)

@@ -1,6 +1,6 @@
 /** What an upstream is told: the client's fields without hop-by-hop and forged ones, and the gateway's own. */
 
-import type { Exchange } from '../exchange/exchange.ts'
+import type { Exchange, Peer } from '../exchange/exchange.ts'
 import { forwardedValue, isForgedName } from '../http/forwarded.ts'
 import { type HeaderList, HOP_BY_HOP, joinHeader } from '../http/headers.ts'
 import { readMaxForwards, viaHop } from '../http/hops.ts'
@@ -38,20 +38,11 @@ export function requestHeaders(x: Exchange): HeaderList {
       out.push(name, from[i + 1]!)
     } else if (name === 'x-forwarded-for' && byForwardedFor) priorHops = joinHeader(from, name)
   }
-  const scheme = x.scheme
+  const { fields } = origin(x)
+  for (let i = 0; i < fields.length; i++) out.push(fields[i]!)
   out.push(
     'x-forwarded-for',
     priorHops === null ? x.peer.address : `${priorHops}, ${x.peer.address}`,
-    'x-forwarded-proto',
-    scheme,
-    'x-forwarded-host',
-    x.authority,
-    'x-forwarded-port',
-    String(publicPort(x.authority, x.peer.localPort)),
-    'x-real-ip',
-    x.clientAddress,
-    'forwarded',
-    forwardedValue(x.clientAddress, x.authority, scheme),
     'x-request-id',
     x.id,
     'traceparent',
@@ -63,6 +54,38 @@ export function requestHeaders(x: Exchange): HeaderList {
     if (left !== null && left > 0) out.push('max-forwards', String(left - 1))
   }
   return out
+}
+
+/** Where requests come from, as the upstream is told: the same for most requests of a connection. */
+interface Origin {
+  readonly authority: string
+  readonly client: string
+  readonly scheme: string
+  readonly fields: HeaderList
+}
+
+const origins = new WeakMap<Peer, Origin>()
+
+function origin(x: Exchange): Origin {
+  const { peer, authority, clientAddress: client, scheme } = x
+  const last = origins.get(peer)
+  if (last !== undefined && last.authority === authority && last.client === client && last.scheme === scheme)
+    return last
+  const fields = [
+    'x-forwarded-proto',
+    scheme,
+    'x-forwarded-host',
+    authority,
+    'x-forwarded-port',
+    String(publicPort(authority, peer.localPort)),
+    'x-real-ip',
+    client,
+    'forwarded',
+    forwardedValue(client, authority, scheme),
+  ]
+  const made = { authority, client, scheme, fields }
+  origins.set(peer, made)
+  return made
 }
 
 const known = new Map<string, boolean>()
