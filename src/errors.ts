@@ -50,6 +50,8 @@ export const FAILURES = {
   'address-denied': client(403, 'This address is not allowed here'),
   'origin-denied': client(403, 'This origin is not allowed here'),
   'upgrade-denied': client(403, 'WebSocket is not offered here'),
+  'subprotocol-denied': client(403, 'No subprotocol that was offered is spoken here'),
+  'too-many-sockets': client(429, 'Too many WebSockets at once'),
   'upgrade-required': client(426, 'A WebSocket handshake is expected here'),
   'https-required': client(403, 'Only HTTPS is served'),
   // limits

@@ -20,6 +20,8 @@ export interface RouteStages {
   /** Where every access must be recorded. */
   readonly audited: AuditLog | null
   readonly signIn: Stage | null
+  /** For routes that offer WebSocket. */
+  readonly socket: Stage | null
   /** For routes with OPTIONS. */
   readonly lastHop: Stage | null
   readonly inspect: Stage | null
@@ -35,6 +37,7 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
   if (parts.admit !== null) stages.push(parts.admit) // One step of the store, before any real work.
   if (parts.audited !== null) stages.push(makeAudited(parts.audited)) // Nobody signs in or reads while it cannot be recorded.
   if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed before hashing, which is dear.
+  if (parts.socket !== null) stages.push(parts.socket) // In memory too, but after admit: handshakes that are refused count.
   if (parts.lastHop !== null) stages.push(parts.lastHop) // An answer of our own, for those only who may ask the service.
   if (parts.inspect !== null) stages.push(parts.inspect) // Only for those who may send: collects the body under a cap.
   stages.push(parts.end) // Last: what is forwarded is what all of the above saw.

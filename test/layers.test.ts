@@ -9,7 +9,7 @@ const SRC = join(ROOT, 'src')
 
 const FEATURES = ['upstream', 'limits', 'messages', 'defend', 'access', 'keys', 'responders', 'observe'] as const
 
-const FACTS = ['errors', 'http']
+const FACTS = ['errors', 'http', 'cards']
 const CONFIGURED = [...FACTS, 'config']
 /** `exchange` is where features meet; `data` is what others wrote down. */
 const MEETING = [...CONFIGURED, 'exchange', 'data']
@@ -18,6 +18,7 @@ const ASSEMBLED = [...MEETING, ...FEATURES, 'plan', 'pipeline']
 /** A layer is a folder of src, or a file directly in it; it may import itself and what stands here. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  cards: [],
   http: FACTS,
   config: CONFIGURED,
   exchange: MEETING,

@@ -26,7 +26,18 @@ export function checkReferences(root: unknown, findings: Findings): void {
     const route = membersOf(each)
     services.use(route.service, ['routes', i, 'service'], findings)
     messages.use(route.messages, ['routes', i, 'messages'], findings)
-    for (const [k, name] of textsOf(route.limits)) limits.use(name, ['routes', i, 'limits', k], findings)
+    for (const [k, name] of textsOf(route.limits)) {
+      limits.use(name, ['routes', i, 'limits', k], findings)
+      if (isByEvent(membersOf(top.limits)[name])) {
+        findings.mismatch(
+          ['routes', i, 'limits', k],
+          `counts by event, which requests have not; name it in "socket": { "messageLimits": [${JSON.stringify(name)}] }`,
+        )
+      }
+    }
+    for (const [k, name] of textsOf(membersOf(route.socket).messageLimits)) {
+      limits.use(name, ['routes', i, 'socket', 'messageLimits', k], findings)
+    }
   }
   const transcripts = membersOf(membersOf(top.listeners).transcripts)
   services.use(membersOf(transcripts.source).service, ['listeners', 'transcripts', 'source', 'service'], findings)
@@ -35,6 +46,10 @@ export function checkReferences(root: unknown, findings: Findings): void {
   }
   for (const named of [services, messages, limits]) named.warnOfUnused(findings)
   checkMessageRules(top, findings)
+}
+
+function isByEvent(limit: unknown): boolean {
+  return textsOf(membersOf(limit).by).some(([, part]) => part === 'event')
 }
 
 /** Names of one kind, and which of them are used. */
@@ -86,9 +101,10 @@ function checkMessageRules(top: ReturnType<typeof membersOf>, findings: Findings
     if (typeof each !== 'object' || each === null || Array.isArray(each)) continue
     const rules = membersOf(each)
     const events = membersOf(rules.events)
-    if (isEmpty(rules.fields) && isEmpty(rules.events)) {
-      findings.wrong(['messages', name], 'names no "fields" and no "events", so it would look at nothing; name some')
+    if (rules.otherEvents === 'pass' && isEmpty(rules.events)) {
+      findings.warn(['messages', name, 'otherEvents'], 'lets every socket.io event pass as it is: "events" names none')
     }
+    checkKeptTags(rules, ['messages', name], findings)
     for (const [event, paths] of Object.entries(events)) {
       for (const [i, text] of textsOf(paths)) {
         if (!/^\$(?:\.(?!\.|\*)|\["|$)/.test(text)) continue
@@ -96,6 +112,18 @@ function checkMessageRules(top: ReturnType<typeof membersOf>, findings: Findings
         findings.wrong(path, 'must start at one of the event\'s arguments; write for example "$[0].text"')
       }
     }
+  }
+}
+
+function checkKeptTags(rules: ReturnType<typeof membersOf>, path: SettingPath, findings: Findings): void {
+  if (rules.html === 'allow' && rules.allowTags === undefined) {
+    findings.mismatch(
+      [...path, 'html'],
+      'needs "allowTags" beside it: the elements that may stay, for example ["b", "i"]',
+    )
+  }
+  if (rules.html !== 'allow' && rules.allowTags !== undefined) {
+    findings.mismatch([...path, 'allowTags'], 'has no effect; it needs "html": "allow"')
   }
 }
 

@@ -12,6 +12,8 @@ export function checkRoutes(root: unknown, findings: Findings): void {
   const named = new Map<string, number>()
   // One entry per request that a route claims: only an equal claim is a tie, because anything else is more specific.
   const claims = new Map<string, number>()
+  /** Sets of rules that some socket.io route uses. */
+  const spokenBy = new Set<string>()
   for (const [i, each] of listOf(top.routes).entries()) {
     const route = membersOf(each)
     const name = textOf(route.name)
@@ -25,6 +27,13 @@ export function checkRoutes(root: unknown, findings: Findings): void {
       findings.wrong(['routes', i, 'methods'], 'lacks "GET", with which every WebSocket begins')
     }
     checkHeaderNames(route, i, findings)
+    const messages = textOf(route.messages)
+    if (messages !== null && route.socketIo === true) spokenBy.add(messages)
+  }
+  for (const [name, each] of Object.entries(membersOf(top.messages))) {
+    if (membersOf(each).events !== undefined && !spokenBy.has(name)) {
+      findings.warn(['messages', name, 'events'], 'has no effect: no route with these rules has "socketIo": true')
+    }
   }
   for (const [name, each] of Object.entries(membersOf(top.services))) checkService(name, membersOf(each), findings)
 }

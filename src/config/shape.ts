@@ -379,6 +379,62 @@ const headers = z
     'Security headers of the answers: a profile of OWASP values (`api`, `page`, `embed`, `asset`, `transcript`), or one with changes.',
   )
 
+const socket = z
+  .strictObject({
+    subprotocols: z
+      .array(z.string().regex(TOKEN, 'is not a subprotocol').max(128).meta({ title: 'subprotocol' }))
+      .min(1, 'is empty, so nothing could be offered; leave it out to allow any')
+      .max(32)
+      .optional()
+      .describe(
+        'Subprotocols that may be spoken; others that a client offers are not passed on, and a client that offers none of these gets 403. Default: any.',
+      ),
+    perAddress: count(
+      100,
+      'WebSockets that one client address (IPv6: one /64) may have open on this route; over it 429.',
+    ),
+    maxMessage: size(
+      '16 MB',
+      'One message from the client, all its fragments together; over it the socket is closed with 1009. With message rules, `maxSize` counts too.',
+      '1 B',
+      '1 GB',
+    ),
+    messageRate: rate('Messages from the client, per socket; as many may come at once.').prefault('200 per second'),
+    byteRate: size(
+      '8 MB',
+      'Bytes of messages from the client per second, per socket; as many may come at once.',
+      '1 KB',
+    ),
+    overRate: z
+      .enum(['wait', 'refuse', 'close'])
+      .prefault('wait')
+      .describe(
+        'Over `messageRate` or `byteRate`: `wait` reads no faster than that, so that nothing is lost; `refuse` drops the message; `close` ends the socket with 1013.',
+      ),
+    messageLimits: z
+      .array(name)
+      .prefault([])
+      .describe(
+        'Names of limits that count single messages, over all sockets of a client and all nodes: WebSocket and socket.io messages, not REST bodies.',
+      ),
+    overLimit: z
+      .enum(['refuse', 'close'])
+      .prefault('refuse')
+      .describe('Over one of `messageLimits`: drop the message, or close the socket with 1013.'),
+    binary: z
+      .enum(['pass', 'refuse', 'close'])
+      .optional()
+      .describe(
+        'Binary messages: let them pass, drop them, or close the socket with 1003. Default: they pass where the route has no message rules; message rules refuse what they cannot read.',
+      ),
+    idle: duration('0 s', 'Without a frame either way the socket is closed with 1001; 0: what the listener says.', 0),
+    ping: duration('30 seconds', 'Silence of the client after which the gateway sends it a ping; 0: never.', 0),
+    pong: duration('20 seconds', 'Time that the client has to answer a ping; after it the socket is closed with 1001.'),
+    lifetime: duration('1 day', 'Age at which the socket is closed with 1001, however busy it is; 0: never.', 0),
+  })
+  .prefault({})
+  .describe('Bounds on the WebSockets of this route.')
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
 const route = z.strictObject({
@@ -420,6 +476,13 @@ const route = z.strictObject({
     .optional()
     .describe('Media types of request bodies; any other is refused with 415. Default: any.'),
   webSocket: z.boolean().prefault(false).describe('Let WebSocket handshakes through.'),
+  socket,
+  socketIo: z
+    .boolean()
+    .prefault(false)
+    .describe(
+      'socket.io speaks here (Engine.IO 4 or 3, long-polling and WebSocket): its packets are inspected, and with `messages` anything else is refused. Without it a body is what its media type says, whatever the query.',
+    ),
   origins: origins
     .optional()
     .describe('Origins of pages that may open a WebSocket or send unsafe requests here. Default: the own origin only.'),
@@ -439,12 +502,45 @@ const fieldPath = z
   })
   .meta({ title: 'field path' })
 
+/** What a message may keep of its markup: elements that load nothing, run nothing, and change no parser's reading. */
+const KEPT_TAGS = [
+  ...[
+    'a',
+    'abbr',
+    'b',
+    'bdi',
+    'blockquote',
+    'br',
+    'cite',
+    'code',
+    'dd',
+    'del',
+    'dfn',
+    'dl',
+    'dt',
+    'em',
+    'h1',
+    'h2',
+    'h3',
+  ],
+  ...['h4', 'h5', 'h6', 'hr', 'i', 'ins', 'kbd', 'li', 'mark', 'ol', 'p', 'pre', 'q', 's', 'samp', 'small', 'span'],
+  ...['strong', 'sub', 'sup', 'u', 'ul', 'var', 'wbr'],
+] as const
+const keptTag = z.enum(KEPT_TAGS, {
+  error: (issue) =>
+    typeof issue.input === 'string' && /^[a-z][a-z0-9-]*$/.test(issue.input)
+      ? `"${issue.input.slice(0, 64)}" is no element that a message may keep: it could run or load something, hide words, or change how a browser reads what follows; write some of ${KEPT_TAGS.join(', ')}`
+      : 'is not the name of an element; write it in lower case and without brackets, for example "b"',
+})
+
 const messages = z.strictObject({
   fields: z
     .array(fieldPath)
     .max(64)
     .prefault([])
-    .describe('Where text stands in JSON bodies and messages: `$.text`, `$.parts[*].body`, `$..caption`.'),
+    .describe(
+      'Where text stands in JSON bodies and messages: `$.text`, `$.parts[*].body`, `$..caption`. Empty: every string is cleaned. Plain text is cleaned whole and needs none.',
+    ),
   events: z
     .record(
       z
@@ -464,16 +560,43 @@ const messages = z.strictObject({
     .describe(
       'socket.io events that `events` does not name: refuse them, clean every string in them, or let them pass as they are.',
     ),
+  files: z
+    .enum(['refuse', 'pass'])
+    .prefault('refuse')
+    .describe('Files in multipart forms, which nobody inspects. Their names are; the fields beside them are cleaned.'),
+  binary: z
+    .enum(['refuse', 'pass'])
+    .prefault('refuse')
+    .describe('Binary WebSocket messages and attachments of socket.io events, which nobody can inspect.'),
   html: z
-    .enum(['strip', 'escape'])
+    .enum(['strip', 'escape', 'allow', 'reject'])
     .prefault('strip')
-    .describe('`strip`: no element survives, the words do. `escape`: the code arrives as plain text.'),
+    .describe(
+      '`strip`: no element survives, the words do. `escape`: the code arrives as plain text. `allow`: only the elements of `allowTags` survive. `reject`: a text with markup breaks a rule.',
+    ),
+  allowTags: z
+    .array(keptTag)
+    .min(1, 'is empty; for no element at all write "html": "strip"')
+    .optional()
+    .describe(
+      'Elements that `allow` keeps, without attributes: `["b", "i", "a"]`. Of a link `href` stays (http, https, mailto), and `rel="noopener noreferrer nofollow"` is added. Nothing that runs, loads or changes the reading of what follows can be named.',
+    ),
   output: z
     .enum(['html', 'text'])
     .prefault('html')
     .describe(
       'Form of the cleaned text: `html` is escaped and safe in innerHTML; `text` is plain, for clients that never use innerHTML.',
     ),
+  cards: z
+    .enum(['mask', 'reject', 'off'])
+    .prefault('mask')
+    .describe(
+      'Payment cards: `mask` leaves the last four digits of a number, and nothing of verification codes and track data; `reject`: a text with a card breaks a rule. But for `off`, a URL with a card in it is refused.',
+    ),
+  cardsShown: z
+    .enum(['last4', 'first6last4'])
+    .prefault('last4')
+    .describe('What of a masked card number may be read.'),
   maxSize: size('16 KB', 'One message.', '1 B', '16 MB'),
   onViolation: z
     .enum(['refuse', 'close'])
@@ -482,7 +605,18 @@ const messages = z.strictObject({
 })
 
 const limit = z.strictObject({
-  by: z.enum(['address']).prefault('address').describe('What is counted: the client address, IPv6 by prefix.'),
+  by: z
+    .union([
+      z.enum(['address']),
+      z
+        .array(z.enum(['address', 'event']))
+        .max(2)
+        .refine((parts) => parts.includes('address'), 'must include "address"'),
+    ])
+    .prefault('address')
+    .describe(
+      'What is counted: the client address, IPv6 by prefix; for `messageLimits` also `["address", "event"]`: each configured socket.io event for itself, all others together.',
+    ),
   rate: rate('How many requests in which time.'),
   burst: count(0, 'Requests over the rate that a client may save up and spend at once.', 0),
   block: duration('0 s', 'How long a client stays refused after it went over; 0: until the window ends.', 0),
@@ -582,6 +716,7 @@ export type TranscriptsListenerConfig = z.output<typeof transcriptsListener>
 export type TlsConfig = z.output<typeof tls>
 export type ServiceConfig = z.output<typeof service>
 export type RouteConfig = z.output<typeof route>
+export type SocketConfig = RouteConfig['socket']
 export type MessagesConfig = z.output<typeof messages>
 export type LimitConfig = z.output<typeof limit>
 export type StoreConfig = z.output<typeof store>

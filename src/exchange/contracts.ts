@@ -116,6 +116,10 @@ export interface TunnelFilter {
   onUpstreamData(chunk: Buffer): void
   /** Gracefully ends both sides with a close frame (RFC 6455, 7.4) at the next frame boundary. */
   close(code: number, reason: string): void
+  /** Puts a frame of the gateway's own in front of the client, between two frames. False where one is running. */
+  ping(frame: Buffer): boolean
+  /** The answer to an `admit` that gave null. */
+  onAdmitted?(isAllowed: boolean): void
   /** The tunnel ended: release what is held. */
   onEnd(): void
 }
@@ -127,6 +131,13 @@ export interface TunnelSides {
   /** Stops and restarts reading from the client, while a decision waits. */
   pauseClient(): void
   resumeClient(): void
+  /**
+   * Counts a message by the limits of the route. `event` is a name of the configuration or a fixed word, never one that a
+   * client chose.
+   *
+   * @returns Whether it may pass; null where `onAdmitted` will tell. Where a refusal ends the socket, `close` was called.
+   */
+  admit(event: string): boolean | null
   /** No more bytes either way once what was written is flushed. */
   end(): void
 }
@@ -198,7 +209,8 @@ export interface AuditLog {
 
 /** Counts by a small, fixed set of labels. Names end in _total (counters) as Prometheus asks. */
 export interface Metrics {
-  count(name: MetricName, label: string): void
+  /** `second`: for names that have two labels. */
+  count(name: MetricName, label: string, second?: string): void
 }
 
 export type MetricName =
@@ -206,6 +218,8 @@ export type MetricName =
   | 'limit_decisions_total'
   | 'limit_store_total'
   | 'message_outcomes_total'
+  | 'message_cards_total'
+  | 'socket_refusals_total'
   | 'sign_in_total'
   | 'reload_total'
   | 'upstream_failures_total'

@@ -31,6 +31,8 @@ export class Http2Stream implements ClientHalf {
   #x: Exchange | null = null
   #reading = false
   #bodyEnded = false
+  /** True while a request that says it has no body may still send one. */
+  #held = false
   #ended = false
   #bodyBytes = 0
   #bodyFlowingMs = 0
@@ -122,7 +124,10 @@ export class Http2Stream implements ClientHalf {
     }
     stream.on('aborted', () => this.onGone())
     stream.on('drain', () => this.#x?.upstream?.onClientDrain())
-    plan.run(x)
+    // DATA may still contradict a length of 0: the end of the stream is waited for, as for any body.
+    this.#held = bodyLength === 0 && !endStream && !isConnect
+    if (this.#held) this.resumeBody()
+    else plan.run(x)
   }
 
   #onData(chunk: Buffer): void {
@@ -139,6 +144,9 @@ export class Http2Stream implements ClientHalf {
       return
     }
     this.#x?.onBodyEnd()
+    if (!this.#held) return
+    this.#held = false
+    this.#x?.listener.run(this.#x)
   }
 
   resumeBody(): void {

@@ -25,12 +25,12 @@ function sessionOptions(limits: HttpLimits): ServerOptions {
   return {
     maxSettings: 32,
     maxSessionInvalidFrames: 100,
-    maxSessionRejectedStreams: 100,
+    maxSessionRejectedStreams: 16,
     maxOutstandingPings: 8,
     maxSendHeaderBlockLength: 256 * 1024,
     maxHeaderListPairs: limits.maxHeaders + 8,
     maxSessionMemory: 8,
-    streamResetBurst: 200,
+    streamResetBurst: 100,
     streamResetRate: 33,
     settings: {
       enableConnectProtocol: true,
@@ -40,6 +40,12 @@ function sessionOptions(limits: HttpLimits): ServerOptions {
       initialWindowSize: 64 * 1024,
     },
   } as ServerOptions
+}
+
+interface Arrived {
+  readonly stream: ServerHttp2Stream
+  readonly flags: number
+  readonly rawHeaders: string[]
 }
 
 export class Http2Connection implements Connection, Ticking, StreamOwner {
@@ -53,6 +59,8 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   readonly #budget = new FrameBudget()
   readonly #bornAt = performance.now()
   readonly #streams = new Set<Http2Stream>()
+  /** Streams without a body whose turn comes when the bytes that are here have been read. */
+  #arrived: Arrived[] = []
   #requests = 0
   #idleSince = performance.now()
   #closingSince = 0
@@ -77,6 +85,21 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
 
   #onStream(stream: ServerHttp2Stream, flags: number, rawHeaders: string[]): void {
     stream.on('error', ignoreError)
+    // A body has to find its reader at once.
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) this.#begin(stream, flags, rawHeaders)
+    else if (this.#arrived.push({ stream, flags, rawHeaders }) === 1) setImmediate(this.#onTurn)
+  }
+
+  /** Only after the whole read: a stream that its client takes back in the same breath is never begun. */
+  readonly #onTurn = (): void => {
+    const arrived = this.#arrived
+    this.#arrived = []
+    for (const { stream, flags, rawHeaders } of arrived) {
+      if (!stream.closed && !stream.destroyed && !this.#session.destroyed) this.#begin(stream, flags, rawHeaders)
+    }
+  }
+
+  #begin(stream: ServerHttp2Stream, flags: number, rawHeaders: string[]): void {
     const plan = this.owner.plan
     this.#requests++
     const half = new Http2Stream(stream, this)

@@ -10,7 +10,7 @@ export const TEXT = 1
 export const BINARY = 2
 export const CLOSE = 8
 export const PING = 9
-const PONG = 10
+export const PONG = 10
 
 /** Status codes of RFC 6455, 7.4.1 that the gateway itself says. */
 export const CLOSE_CODES = {
@@ -37,14 +37,17 @@ export interface FrameFault {
 }
 
 const fault = (code: number, reason: string): FrameFault => Object.freeze({ code, reason })
-const RESERVED_BITS = fault(1002, 'reserved bits are set')
-const UNKNOWN_OPCODE = fault(1002, 'unknown opcode')
-const UNMASKED = fault(1002, 'frame is not masked')
-const MASKED = fault(1002, 'frame is masked')
-const BAD_CONTROL = fault(1002, 'control frame is fragmented or too long')
-const BAD_LENGTH = fault(1002, 'length is not in its shortest form')
-const BAD_SEQUENCE = fault(1002, 'fragments are out of order')
-const TOO_BIG = fault(1009, 'message is too big')
+/** Everything that can be wrong with the bytes of a frame. */
+export const FRAME_FAULTS = Object.freeze({
+  reservedBits: fault(1002, 'reserved bits are set'),
+  unknownOpcode: fault(1002, 'unknown opcode'),
+  unmasked: fault(1002, 'frame is not masked'),
+  masked: fault(1002, 'frame is masked'),
+  badControl: fault(1002, 'control frame is fragmented or too long'),
+  badLength: fault(1002, 'length is not in its shortest form'),
+  badSequence: fault(1002, 'fragments are out of order'),
+  tooBig: fault(1009, 'message is too big'),
+})
 
 /**
  * Reads frames from a byte stream that may be cut anywhere. `push` a chunk, then call `next` until it is false; after
@@ -126,12 +129,12 @@ export class FrameReader {
     const opcode = first & 0x0f
     const isFinal = first >= 0x80
     const length = second & 0x7f
-    if ((first & 0x70) !== 0) return this.#fail(RESERVED_BITS)
-    if (opcode > PONG || (opcode > BINARY && opcode < CLOSE)) return this.#fail(UNKNOWN_OPCODE)
-    if (second >= 0x80 !== this.#masked) return this.#fail(this.#masked ? UNMASKED : MASKED)
+    if ((first & 0x70) !== 0) return this.#fail(FRAME_FAULTS.reservedBits)
+    if (opcode > PONG || (opcode > BINARY && opcode < CLOSE)) return this.#fail(FRAME_FAULTS.unknownOpcode)
+    if (second >= 0x80 !== this.#masked) return this.#fail(this.#masked ? FRAME_FAULTS.unmasked : FRAME_FAULTS.masked)
     if (opcode >= CLOSE) {
-      if (!isFinal || length > 125) return this.#fail(BAD_CONTROL)
-    } else if ((opcode === CONTINUATION) !== this.#inMessage) return this.#fail(BAD_SEQUENCE)
+      if (!isFinal || length > 125) return this.#fail(FRAME_FAULTS.badControl)
+    } else if ((opcode === CONTINUATION) !== this.#inMessage) return this.#fail(FRAME_FAULTS.badSequence)
     this.opcode = opcode
     this.isFinal = isFinal
     this.#headerNeed = 2 + lengthBytes(length) + (this.#masked ? 4 : 0)
@@ -143,13 +146,13 @@ export class FrameReader {
     let length = header[1]! & 0x7f
     if (length === 126) {
       length = header.readUInt16BE(2)
-      if (length < 126) return this.#fail(BAD_LENGTH)
+      if (length < 126) return this.#fail(FRAME_FAULTS.badLength)
     } else if (length === 127) {
-      if (header[2]! >= 0x80) return this.#fail(BAD_LENGTH)
+      if (header[2]! >= 0x80) return this.#fail(FRAME_FAULTS.badLength)
       length = header.readUInt32BE(2) * 0x1_0000_0000 + header.readUInt32BE(6)
-      if (length < 0x1_0000) return this.#fail(BAD_LENGTH)
+      if (length < 0x1_0000) return this.#fail(FRAME_FAULTS.badLength)
     }
-    if (this.opcode < CLOSE && this.#messageBytes + length > this.#maxMessageBytes) return this.#fail(TOO_BIG)
+    if (this.opcode < CLOSE && this.#messageBytes + length > this.#maxMessageBytes) return this.#fail(FRAME_FAULTS.tooBig)
     this.#length = length
     this.#inPayload = true
     this.#partialHave = 0

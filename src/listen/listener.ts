@@ -60,6 +60,8 @@ export class Listener implements ConnectionOwner {
   /** By both ends of the socket: what was said of connections whose TLS handshake is under way. */
   readonly #proxied = new Map<string, Arrival>()
   readonly #onAcceptError: (setting: string, code: string) => void
+  /** Accepted, and their handshakes not yet begun. */
+  readonly #beforeHandshake: Socket[] = []
   #draining = false
 
   /** Binds nothing yet. `onAcceptError` is called when the system has no socket left for a client. */
@@ -198,7 +200,20 @@ export class Listener implements ConnectionOwner {
     }
     socket.once('close', () => caps.release(key))
     if (this.#tlsServer === null) this.#add(new Http1Connection(socket, arrival, '', false, this))
-    else this.#tlsServer.emit('connection', socket)
+    else this.#queueHandshake(socket)
+  }
+
+  /** One handshake begins in a turn of the loop: a crowd that comes at once must not stand before everybody's requests. */
+  #queueHandshake(socket: Socket): void {
+    // Until the TLS server has it, nobody else listens.
+    socket.on('error', ignoreError)
+    if (this.#beforeHandshake.push(socket) === 1) setImmediate(this.#onTurn)
+  }
+
+  readonly #onTurn = (): void => {
+    const socket = this.#beforeHandshake.shift()
+    if (this.#beforeHandshake.length > 0) setImmediate(this.#onTurn)
+    if (socket !== undefined && !socket.destroyed) this.#tlsServer?.emit('connection', socket)
   }
 
   #onSecure(socket: TLSSocket): void {

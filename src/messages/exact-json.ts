@@ -23,6 +23,16 @@ export function parseExact(text: string): unknown {
 /** True for the opaque values of `parseExact`. */
 export const isExactNumber: (value: unknown) => boolean = json.isRawJSON
 
+/** The digits of a whole number as a service would read it; null for other numbers and other values. */
+export function wholeDigits(value: unknown): string | null {
+  const written = isExactNumber(value) ? (value as { readonly rawJSON: string }).rawJSON : value
+  if (typeof written === 'string') {
+    if (/^\d+$/.test(written)) return written
+    return Number.isSafeInteger(Number(written)) ? String(Number(written)) : null
+  }
+  return typeof written === 'number' && Number.isSafeInteger(written) ? String(written) : null
+}
+
 function keepDigits(_key: string, value: unknown, context: { source?: string }): unknown {
   if (typeof value !== 'number' || context.source === undefined || String(value) === context.source) return value
   return json.rawJSON(context.source)

@@ -3,7 +3,7 @@
  * becomes of a string is the visitor's to say.
  */
 import { type FieldSegment, parseFieldPath } from '../config/field-path.ts'
-import { isExactNumber } from './exact-json.ts'
+import { isExactNumber, wholeDigits } from './exact-json.ts'
 
 /** Objects and arrays within one another. A deeper document is refused. */
 export const MAX_DEPTH = 32
@@ -91,6 +91,25 @@ export function countKeys(value: unknown): number {
   return keys
 }
 
+/** Shorter numbers are nothing without their names. */
+const LEAST_DIGITS = 12
+
+/** A value of few digits, visited with its name before it: `cvv` and `123`. Other values are visited alone. */
+export function visitNamed(visit: Visit, name: string, value: string): string | typeof REFUSE {
+  if (!isShortNumber(value) || !PLAIN_NAME.test(name)) return visit(value)
+  const label = `${name.replace(/[-_]/g, ' ')}: `
+  const result = visit(label + value)
+  if (result === REFUSE) return REFUSE
+  // Whatever the visitor makes of the name, the value is the last of it.
+  return result.endsWith('*') ? '*'.repeat(value.length) : value
+}
+
+const PLAIN_NAME = /^[\p{L}\d _-]{1,40}$/u
+
+function isShortNumber(text: string): boolean {
+  return (text.length === 3 || text.length === 4) && /^\d+$/.test(text)
+}
+
 class Walk implements Visited {
   root: unknown
   changed = false
@@ -124,14 +143,17 @@ class Walk implements Visited {
   #intoObject(value: Record<string, unknown>, step: Step, path: FieldPath, at: number): void {
     if (step.kind === 'index') return
     for (const key in value) {
-      if (step.kind === 'every' || isKey(key, step.folded)) value[key] = this.follow(value[key], path, at + 1)
+      if (step.kind === 'every' || isKey(key, step.folded)) {
+        value[key] = at + 1 === path.length ? this.#member(key, value[key], false) : this.follow(value[key], path, at + 1)
+      }
       if (step.kind === 'deep') value[key] = this.follow(value[key], path, at)
     }
   }
 
   everything(value: unknown, keysToo: boolean): unknown {
     if (typeof value === 'string') return this.#text(value)
-    if (typeof value !== 'object' || value === null || isExactNumber(value)) return value
+    if (typeof value === 'number' || isExactNumber(value)) return this.#number(value)
+    if (typeof value !== 'object' || value === null) return value
     if (Array.isArray(value)) {
       for (let i = 0; i < value.length; i++) value[i] = this.everything(value[i], keysToo)
       return value
@@ -139,9 +161,28 @@ class Walk implements Visited {
     const object = value as Record<string, unknown>
     for (const key in object) {
       if (keysToo && this.#visit(key) !== key) this.refused = true
-      object[key] = this.everything(object[key], keysToo)
+      object[key] = this.#member(key, object[key], keysToo)
     }
     return value
+  }
+
+  /** What stands alone under a name may mean something only with it. */
+  #member(key: string, value: unknown, keysToo: boolean): unknown {
+    const text = typeof value === 'number' ? String(value) : value
+    if (typeof text !== 'string' || !isShortNumber(text)) return this.everything(value, keysToo)
+    const result = visitNamed(this.#visit, key, text)
+    if (result === REFUSE) this.refused = true
+    if (result === REFUSE || result === text) return value
+    this.changed = true
+    return result
+  }
+
+  /** A number is visited as its digits; where they must not pass, a string takes its place. */
+  #number(value: unknown): unknown {
+    const digits = wholeDigits(value)
+    if (digits === null || digits.length < LEAST_DIGITS) return value
+    const result = this.#text(digits)
+    return result === digits ? value : result
   }
 
   #text(text: string): string {

@@ -5,69 +5,164 @@
 import { isUtf8 } from 'node:buffer'
 import { DONE, GO, type Metrics, type Stage, type Step, WAIT } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import type { HeaderList } from '../http/headers.ts'
+import { getHeader, type HeaderList } from '../http/headers.ts'
+import { hasCardInTarget } from './cards.ts'
+import { bodyCoding, decodeBody } from './content-coding.ts'
+import { readEngineQuery } from './engineio-query.ts'
 import { cleanForm } from './forms.ts'
-import { type BodyKind, bodyKind } from './media-type.ts'
-import { type Cleaned, cleanDocument, cleanMessage, cleanPlain, type MessageRules } from './rules.ts'
-import { cleanPacket, cleanPayload } from './socketio-packets.ts'
+import { type BodyKind, bodyKind, boundaryOf } from './media-type.ts'
+import { packetLabel } from './message-label.ts'
+import { type CleanedBytes, cleanMultipart } from './multipart.ts'
+import { cleanLines } from './ndjson.ts'
+import { admitPackets, type PollingLimit } from './packet-limits.ts'
+import {
+  type CleanedPayload,
+  cleanForm3,
+  cleanPayload,
+  cleanPayload3,
+  FORM_3,
+  type OnDrop,
+  PAYLOAD,
+  PAYLOAD_3,
+  type Packets,
+} from './polling.ts'
+import { cleanDocument, cleanMessage, cleanPlain, type MessageRules, UNREADABLE } from './rules.ts'
+import { cleanPacket, cleanPacket3 } from './socketio-packets.ts'
 import { webSocketFilter } from './websocket-filter.ts'
 
-/** A polling body holds what queued up since the last one: so many messages of the allowed size. */
-const POLLING_MESSAGES = 8
-const POLLING_LEAST = 64 * 1024
-/** Query parameters; query parsers stop at different counts. */
-const MAX_PARAMETERS = 100
-/** Fields that would no longer be true of a changed body (RFC 9530, RFC 3230, RFC 1864). */
-const DIGESTS: ReadonlySet<string> = new Set(['content-digest', 'repr-digest', 'digest', 'content-md5'])
+/** A body of several messages, as queue up between two polls: so many of the allowed size. */
+const BATCH_MESSAGES = 8
+const BATCH_LEAST = 64 * 1024
+/** A form writes one byte as up to three. */
+const FORM_GROWTH = 3
+/** Fields that would no longer be true of a decoded or changed body (RFC 9530, RFC 3230, RFC 1864). */
+const UNTRUE: ReadonlySet<string> = new Set([
+  'content-encoding',
+  'content-digest',
+  'repr-digest',
+  'digest',
+  'content-md5',
+])
 
-/** Which treatment an exchange gets: by its query, Engine.IO 4 or not; `unknown` where the query is not clear. */
-type Transport = 'plain' | 'polling' | 'websocket' | 'unknown'
+/** One way to read a body. `kind` is the only media type that is accepted. */
+interface Reading {
+  readonly kind: BodyKind
+  readonly maxBytes: number
+  readonly clean: (rules: MessageRules, body: Buffer, headers: HeaderList, onDrop: OnDrop) => CleanedBytes
+  /** Of a body that holds several messages. */
+  readonly packets: Packets | null
+}
 
 /** Builds the stage for one set of rules. Outcomes are counted as `same`, `changed`, `refused`. */
-export function makeInspect(rules: MessageRules, metrics: Metrics): Stage {
-  const plainSocket = webSocketFilter(rules, cleanMessage, metrics)
-  const packetSocket = webSocketFilter(rules, cleanPacket, metrics)
-  const pollingBytes = Math.max(rules.maxBytes, Math.min(rules.maxBytes * POLLING_MESSAGES, POLLING_LEAST))
+export function makeInspect(
+  rules: MessageRules,
+  metrics: Metrics,
+  speaksSocketIo: boolean,
+  limit: PollingLimit | null = null,
+): Stage {
+  return speaksSocketIo ? makePacketInspect(rules, metrics, limit) : makePlainInspect(rules, metrics)
+}
 
+/** Bodies are what their media types say, WebSocket messages text or JSON. */
+function makePlainInspect(rules: MessageRules, metrics: Metrics): Stage {
+  const { maxBytes } = rules
+  const socket = webSocketFilter(rules, cleanMessage, metrics)
+  // Files need more room than words; the bound of the route counts for them.
+  const multipartBytes = rules.passesFiles ? Number.POSITIVE_INFINITY : maxBytes
+  const readings: Readonly<Record<Exclude<BodyKind, 'unreadable'>, Reading>> = {
+    json: { kind: 'json', maxBytes, clean: ofText(cleanDocument), packets: null },
+    lines: { kind: 'lines', maxBytes: batchBytes(rules), clean: ofText(cleanLines), packets: null },
+    text: { kind: 'text', maxBytes, clean: ofText(cleanPlain), packets: null },
+    form: { kind: 'form', maxBytes, clean: ofText(cleanForm), packets: null },
+    multipart: {
+      kind: 'multipart',
+      maxBytes: multipartBytes,
+      clean: (each, body, headers) => cleanMultipart(each, body, boundaryOf(headers)!),
+      packets: null,
+    },
+  }
+  const means: Means = { rules, metrics, limit: null }
   return function inspect(x: Exchange) {
-    if (!x.isWebSocket && x.head.bodyLength === 0) return GO
-    const transport = transportOf(x.query)
-    if (transport === 'unknown' || (transport === 'websocket') !== (x.isWebSocket && transport !== 'plain')) {
-      return refuse(x, metrics, 'message-unreadable', 'Engine.IO transport')
-    }
+    if (rules.refusesCardsInUrl && hasCardInTarget(x.path, x.query)) return refuseUrl(x, metrics)
     if (x.isWebSocket) {
-      x.tunnelFilter = transport === 'websocket' ? packetSocket : plainSocket
+      x.tunnelFilter = socket
       return GO
     }
+    if (x.head.bodyLength === 0) return GO
     const kind = bodyKind(x.headers)
-    const isPolling = transport === 'polling'
-    // A body of unknown length may yet be none (HTTP/2 without Content-Length).
-    if (x.head.bodyLength > 0 && (kind === 'unreadable' || (isPolling && kind !== 'text'))) {
-      return refuse(x, metrics, 'wrong-media-type', 'not inspectable')
-    }
-    const cap = isPolling ? pollingBytes : rules.maxBytes
-    if (x.head.bodyLength > cap) return refuse(x, metrics, 'message-too-large', 'over maxSize')
-    const collecting = new Collecting(x, rules, metrics, kind, isPolling)
-    return collecting.start(cap)
+    return collect(means, x, kind === 'unreadable' ? null : readings[kind])
   }
+}
+
+/** Everything is Engine.IO: the query says which, the body and the messages hold packets. */
+function makePacketInspect(rules: MessageRules, metrics: Metrics, limit: PollingLimit | null): Stage {
+  const maxBytes = batchBytes(rules)
+  const socket = webSocketFilter(rules, cleanPacket, metrics, packetLabel)
+  const socket3 = webSocketFilter(rules, cleanPacket3, metrics, packetLabel)
+  const payload: Reading = { kind: 'text', maxBytes, clean: ofText(cleanPayload), packets: PAYLOAD }
+  const payload3: Reading = { kind: 'text', maxBytes, clean: ofText(cleanPayload3), packets: PAYLOAD_3 }
+  const form3: Reading = { kind: 'form', maxBytes: maxBytes * FORM_GROWTH, clean: ofText(cleanForm3), packets: FORM_3 }
+  const means: Means = { rules, metrics, limit }
+  return function inspectPackets(x: Exchange) {
+    if (rules.refusesCardsInUrl && hasCardInTarget(x.path, x.query)) return refuseUrl(x, metrics)
+    const asked = readEngineQuery(x.query)
+    if (asked === null || (asked.transport === 'websocket') !== x.isWebSocket) {
+      return refuse(x, metrics, 'message-unreadable', 'not Engine.IO')
+    }
+    if (x.isWebSocket) {
+      x.tunnelFilter = asked.version === 4 ? socket : socket3
+      return GO
+    }
+    if (x.head.bodyLength === 0) return GO
+    const reading = asked.isJsonp ? form3 : asked.version === 4 ? payload : payload3
+    return collect(means, x, bodyKind(x.headers) === reading.kind ? reading : null)
+  }
+}
+
+function batchBytes(rules: MessageRules): number {
+  return Math.max(rules.maxBytes, Math.min(rules.maxBytes * BATCH_MESSAGES, BATCH_LEAST))
+}
+
+/** Reads the body as text for a cleaner of texts. */
+function ofText(clean: (rules: MessageRules, text: string, onDrop: OnDrop) => CleanedPayload): Reading['clean'] {
+  return (rules, body, _headers, onDrop) => {
+    if (!isUtf8(body)) return UNREADABLE
+    const cleaned = clean(rules, body.toString(), onDrop)
+    if (cleaned === 'too-large' || cleaned.outcome === 'refused') return cleaned
+    return { outcome: cleaned.outcome, bytes: cleaned.outcome === 'same' ? body : Buffer.from(cleaned.text) }
+  }
+}
+
+/** What a stage works with. */
+interface Means {
+  readonly rules: MessageRules
+  readonly metrics: Metrics
+  readonly limit: PollingLimit | null
+}
+
+function collect(means: Means, x: Exchange, reading: Reading | null): Step {
+  const { rules, metrics } = means
+  if (reading === null) {
+    // A body of unknown length may yet be none (HTTP/2 without Content-Length).
+    if (x.head.bodyLength > 0) return refuse(x, metrics, 'wrong-media-type', 'not inspectable')
+    return new Collecting(means, x, null).start(rules.maxBytes)
+  }
+  if (x.head.bodyLength > reading.maxBytes) return refuse(x, metrics, 'message-too-large', 'over maxSize')
+  return new Collecting(means, x, reading).start(reading.maxBytes)
 }
 
 /** A body on its way in. It may be there already: then the stage goes on at once, without `resume`. */
 class Collecting {
+  readonly #means: Means
   readonly #x: Exchange
-  readonly #rules: MessageRules
-  readonly #metrics: Metrics
-  readonly #kind: BodyKind
-  readonly #isPolling: boolean
+  readonly #reading: Reading | null
   #step: Step = WAIT
   #isStarting = true
 
-  constructor(x: Exchange, rules: MessageRules, metrics: Metrics, kind: BodyKind, isPolling: boolean) {
+  constructor(means: Means, x: Exchange, reading: Reading | null) {
+    this.#means = means
     this.#x = x
-    this.#rules = rules
-    this.#metrics = metrics
-    this.#kind = kind
-    this.#isPolling = isPolling
+    this.#reading = reading
   }
 
   start(cap: number): Step {
@@ -77,41 +172,75 @@ class Collecting {
   }
 
   #onBody(body: Buffer): void {
-    this.#step = inspectBody(this.#x, this.#rules, this.#metrics, this.#kind, this.#isPolling, body)
-    if (!this.#isStarting && this.#step === GO) this.#x.resume()
+    const x = this.#x
+    const { rules, metrics, limit } = this.#means
+    const step = inspectBody(x, rules, metrics, this.#reading, body)
+    const packets = this.#reading?.packets ?? null
+    if (step !== GO || limit === null || packets === null || body.length === 0) return this.#conclude(step)
+    const cleaned = x.bodyBytes!.toString()
+    admitPackets(x, rules, cleaned, packets, limit, metrics, (kept) => this.#onAdmitted(cleaned, kept))
+  }
+
+  #onAdmitted(cleaned: string, kept: string | null): void {
+    const x = this.#x
+    if (kept === null) {
+      x.refuse('rate-limited')
+      return this.#conclude(DONE)
+    }
+    if (kept === cleaned) return this.#conclude(GO)
+    this.#conclude(kept === '' ? answerOk(x) : replaceBody(x, Buffer.from(kept)))
+  }
+
+  #conclude(step: Step): void {
+    this.#step = step
+    if (!this.#isStarting && step === GO) this.#x.resume()
   }
 }
 
-function inspectBody(
-  x: Exchange,
-  rules: MessageRules,
-  metrics: Metrics,
-  kind: BodyKind,
-  isPolling: boolean,
-  body: Buffer,
-): Step {
+function inspectBody(x: Exchange, rules: MessageRules, metrics: Metrics, reading: Reading | null, body: Buffer): Step {
   if (body.length === 0) return GO
-  if (kind === 'unreadable' || (isPolling && kind !== 'text')) {
-    return refuse(x, metrics, 'wrong-media-type', 'not inspectable')
-  }
-  if (!isUtf8(body)) return refuse(x, metrics, 'message-unreadable', 'not UTF-8')
-  const text = body.toString()
-  const cleaned = isPolling ? cleanPayload(rules, text) : cleanBody(rules, kind, text)
+  const coding = bodyCoding(x.headers)
+  if (reading === null || coding === null) return refuse(x, metrics, 'wrong-media-type', 'not inspectable')
+  const decoded = decodeBody(coding, body, reading.maxBytes)
+  if (decoded === 'too-large') return refuse(x, metrics, 'message-too-large', 'over maxSize')
+  if (decoded === null) return refuse(x, metrics, 'message-unreadable', 'content coding')
+  const cleaned = reading.clean(rules, decoded, x.headers, (packet, reason) => {
+    metrics.count('message_outcomes_total', 'refused')
+    metrics.count('socket_refusals_total', packetLabel(rules, packet) ?? 'other', reason)
+  })
   if (cleaned === 'too-large') return refuse(x, metrics, 'message-too-large', 'over maxSize')
   if (cleaned.outcome === 'refused') {
-    return refuse(x, metrics, cleaned.reason === 'rule' ? 'message-refused' : 'message-unreadable', kind)
+    return refuse(x, metrics, cleaned.reason === 'rule' ? 'message-refused' : 'message-unreadable', reading.kind)
   }
   metrics.count('message_outcomes_total', cleaned.outcome)
-  if (cleaned.outcome === 'changed') {
-    x.bodyBytes = Buffer.from(cleaned.text)
-    x.headers = withoutDigests(x.headers)
-  }
+  if (reading.packets !== null && cleaned.bytes.length === 0) return answerOk(x)
+  return cleaned.outcome === 'changed' || coding !== 'identity' ? replaceBody(x, cleaned.bytes) : GO
+}
+
+/** A polling body of which nothing is left is answered as its service would have answered it. */
+function answerOk(x: Exchange): Step {
+  x.respond(200, ['content-type', 'text/plain; charset=UTF-8', 'cache-control', 'no-store', ...corsHeaders(x)], OK)
+  return DONE
+}
+
+function replaceBody(x: Exchange, bytes: Buffer): Step {
+  x.bodyBytes = bytes
+  x.headers = withoutFields(x.headers)
   return GO
 }
 
-function cleanBody(rules: MessageRules, kind: BodyKind, text: string): Cleaned {
-  if (kind === 'json') return cleanDocument(rules, text)
-  return kind === 'form' ? cleanForm(rules, text) : cleanPlain(rules, text)
+const OK = Buffer.from('ok')
+
+/** For a page of another origin, which the route has let in: it could not read its answer otherwise. */
+function corsHeaders(x: Exchange): HeaderList {
+  const origin = getHeader(x.headers, 'origin')
+  if (origin === null) return []
+  return ['access-control-allow-origin', origin, 'access-control-allow-credentials', 'true', 'vary', 'origin']
+}
+
+/** Services and proxies write URLs into their logs, and what is masked in one would ask for another thing. */
+function refuseUrl(x: Exchange, metrics: Metrics): Step {
+  return refuse(x, metrics, 'message-refused', 'card number in the URL')
 }
 
 function refuse(
@@ -125,22 +254,10 @@ function refuse(
   return DONE
 }
 
-/** Engine.IO says its version and transport in the query; without `EIO=4` a server may take it for version 3. */
-function transportOf(query: string): Transport {
-  if (query === '' || query === '?') return 'plain'
-  const parameters = new URLSearchParams(query)
-  const versions = parameters.getAll('EIO')
-  const transports = parameters.getAll('transport')
-  if (versions.length === 0 && transports.length === 0) return 'plain'
-  if (parameters.size > MAX_PARAMETERS || versions.length !== 1 || transports.length !== 1) return 'unknown'
-  if (versions[0] !== '4') return 'unknown'
-  return transports[0] === 'polling' || transports[0] === 'websocket' ? transports[0] : 'unknown'
-}
-
-function withoutDigests(headers: HeaderList): HeaderList {
+function withoutFields(headers: HeaderList): HeaderList {
   const kept: HeaderList = []
   for (let i = 0; i < headers.length; i += 2) {
-    if (!DIGESTS.has(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!)
+    if (!UNTRUE.has(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!)
   }
   return kept
 }

@@ -4,7 +4,7 @@
  */
 
 /** Over this the text is no chat message: what follows is kept as words. Bounds the work of the HTML parser. */
-const MAX_TAGS = 1000
+export const MAX_TAGS = 1000
 /** Characters that may be looked at for each one of the text; after that every `<` is words. Keeps the work linear. */
 const MAX_WORK = 16
 
@@ -24,17 +24,24 @@ const BREAKS = set(
 const MAX_NAME = 64
 const NAME = /[a-z][^\t\n\f\r />]{0,63}/iy
 const PLAIN_NAME = /^[a-z][a-z0-9:_-]*$/
+const TYPE_PARAMETER = /^\w<[A-Z]>$/
 const END_NAMES = /<\/([a-z][a-z0-9:_-]*)/gi
 
 /** HTML source in which every `<` that is left opens markup; text in it has `&` and other `<` escaped. */
 export interface PreparedMarkup {
   readonly html: string
   readonly hasMarkup: boolean
+  /** False where a bound ended the reading: the rest is words. */
+  readonly isWhole: boolean
+  /** Characters looked at. */
+  readonly work: number
 }
 
-/** Prepares a text that may hold markup. Linear in its length. */
-export function prepareMarkup(text: string): PreparedMarkup {
-  const scan = new MarkupScan(text)
+const NONE: ReadonlySet<string> = new Set()
+
+/** Prepares a text that may hold markup. Where elements are `kept`, only their tags stand in the result. Linear in its length. */
+export function prepareMarkup(text: string, kept = NONE): PreparedMarkup {
+  const scan = new MarkupScan(text, kept)
   const mostWork = MAX_WORK * (text.length + 64)
   let from = 0
   let at = text.indexOf('<')
@@ -50,7 +57,7 @@ export function prepareMarkup(text: string): PreparedMarkup {
     at = text.indexOf('<', end)
   }
   scan.words(from, text.length)
-  return { html: scan.html, hasMarkup: scan.tags > 0 }
+  return { html: scan.html, hasMarkup: scan.tags > 0, isWhole: at === -1, work: scan.work }
 }
 
 class MarkupScan {
@@ -59,6 +66,7 @@ class MarkupScan {
   /** Characters looked at. */
   work = 0
   readonly #text: string
+  readonly #kept: ReadonlySet<string>
   /** Unknown names of which an end tag stands in the text; collected when first needed. */
   #ended: Set<string> | null = null
   /** Unknown names that were taken for markup: their end tags are markup too. */
@@ -67,8 +75,9 @@ class MarkupScan {
   #breaks = false
   #endsInSpace = true
 
-  constructor(text: string) {
+  constructor(text: string, kept: ReadonlySet<string>) {
     this.#text = text
+    this.#kept = kept
   }
 
   words(from: number, to: number): void {
@@ -82,8 +91,10 @@ class MarkupScan {
 
   markup(from: number, to: number): void {
     this.tags++
-    if (BREAKS.has(this.#name)) this.#breaks = true
-    if (!RAW_TEXT.has(this.#name)) this.html += this.#text.slice(from, to)
+    if (BREAKS.has(this.#name) && !this.#kept.has(this.#name)) this.#breaks = true
+    // What an element that goes would close or open must not be seen: a second reading does not see it either.
+    const stays = this.#kept.size === 0 ? !RAW_TEXT.has(this.#name) : this.#kept.has(this.#name)
+    if (stays) this.html += this.#text.slice(from, to)
   }
 
   /** Where the markup that begins with the `<` at `at` ends; -1 when it is words. */
@@ -127,12 +138,17 @@ class MarkupScan {
     const end = this.#tagEnd(at + 1 + name.length)
     if (end === -1) return -1
     const rest = text.slice(at + 1 + name.length, end - 1)
+    // What stands behind another `<` is rather that one's: `a<R b & <a href=x>`.
+    const open = rest.indexOf('<')
+    const hasAttribute = (open === -1 ? rest : rest.slice(0, open)).includes('=')
     if (ELEMENTS.has(name)) {
       // `a<b and c>d`: bare words behind one letter are a comparison.
-      if (name.length === 1 && !rest.includes('=') && /^\s+[^\s/]/.test(rest)) return -1
+      if (name.length === 1 && !hasAttribute && /^\s+[^\s/]/.test(rest)) return -1
+      // `Partial<B>`: one capital behind a word, never ended, is a parameter.
+      if (end === at + 3 && TYPE_PARAMETER.test(text.slice(at - 1, end)) && !this.#hasEnd(name)) return -1
       return name === 'script' || name === 'style' ? this.#contentEnd(name, end) : end
     }
-    if (!rest.includes('=') && !this.#hasEnd(name)) return -1
+    if (!hasAttribute && !this.#hasEnd(name)) return -1
     this.#opened.add(name)
     return end
   }

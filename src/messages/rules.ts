@@ -2,8 +2,10 @@
  * The rules for a chat message, the same for every transport: text and JSON in, the cleaned form or a refusal out. It
  * knows no exchange, no packet and no frame.
  */
+import type { OnHidden } from '../cards/mask.ts'
 import type { MessagesConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
+import { withCards } from './cards.ts'
 import { hasLongNumber, parseExact } from './exact-json.ts'
 import {
   applyEverywhere,
@@ -15,7 +17,7 @@ import {
   type Visit,
   type Visited,
 } from './fields.ts'
-import { clean } from './html.ts'
+import { htmlFilter } from './html.ts'
 import { countMembers } from './json-scan.ts'
 
 /** Members of all objects of a message together. */
@@ -23,13 +25,17 @@ const MAX_MEMBERS = 10_000
 
 export type RefusalReason = 'unreadable' | 'rule'
 
-/** What became of a message. `text` is what may go on: for `same`, the very string that came. */
-export type Cleaned =
-  | { readonly outcome: 'same' | 'changed'; readonly text: string }
-  | { readonly outcome: 'refused'; readonly reason: RefusalReason; readonly text: '' }
+export interface Refused {
+  readonly outcome: 'refused'
+  readonly reason: RefusalReason
+  readonly text: ''
+}
 
-export const UNREADABLE: Cleaned = Object.freeze({ outcome: 'refused', reason: 'unreadable', text: '' })
-export const AGAINST_RULE: Cleaned = Object.freeze({ outcome: 'refused', reason: 'rule', text: '' })
+/** What became of a message. `text` is what may go on: for `same`, the very string that came. */
+export type Cleaned = { readonly outcome: 'same' | 'changed'; readonly text: string } | Refused
+
+export const UNREADABLE: Refused = Object.freeze({ outcome: 'refused', reason: 'unreadable', text: '' })
+export const AGAINST_RULE: Refused = Object.freeze({ outcome: 'refused', reason: 'rule', text: '' })
 
 /** Compiled, frozen message rules of a route. */
 export interface MessageRules {
@@ -40,12 +46,18 @@ export interface MessageRules {
   readonly fields: readonly FieldPath[] | null
   readonly events: ReadonlyMap<string, readonly FieldPath[]>
   readonly otherEvents: MessagesConfig['otherEvents']
-  /** Cleans one text. Never refuses yet: rules that do will. */
+  /** Attachments of socket.io events pass unread. */
+  readonly passesBinary: boolean
+  /** Files of forms pass unread. */
+  readonly passesFiles: boolean
+  /** A URL with a payment card in it is refused. */
+  readonly refusesCardsInUrl: boolean
+  /** Cleans one text, or refuses it. */
   readonly visit: Visit
 }
 
-/** Compiles one set of rules; throws ConfigurationError with a line per bad path. */
-export function compileRules(config: MessagesConfig): MessageRules {
+/** Compiles one set of rules; throws ConfigurationError with a line per bad path. `onHidden` hears of every payment card. */
+export function compileRules(config: MessagesConfig, onHidden: OnHidden = ignore): MessageRules {
   const problems: string[] = []
   const compile = (paths: readonly string[]): readonly FieldPath[] => {
     const compiled: FieldPath[] = []
@@ -58,18 +70,22 @@ export function compileRules(config: MessagesConfig): MessageRules {
     }
     return Object.freeze(compiled)
   }
-  const { html, output } = config
   const rules: MessageRules = {
     maxBytes: config.maxSize,
     closesOnViolation: config.onViolation === 'close',
     fields: config.fields.length === 0 ? null : compile(config.fields),
     events: new Map(Object.entries(config.events).map(([name, paths]) => [name, compile(paths)])),
     otherEvents: config.otherEvents,
-    visit: (text) => clean(text, html, output),
+    passesBinary: config.binary === 'pass',
+    passesFiles: config.files === 'pass',
+    refusesCardsInUrl: config.cards !== 'off',
+    visit: withCards(htmlFilter(config), config, onHidden),
   }
   if (problems.length > 0) throw new ConfigurationError(problems)
   return Object.freeze(rules)
 }
+
+function ignore(): void {}
 
 /** Cleans one plain text. */
 function cleanText(rules: MessageRules, text: string): Cleaned {
@@ -117,10 +133,10 @@ function applyRules(rules: MessageRules, root: unknown): Visited {
  * Visits a parsed document and writes it again where that changed it. Numbers that do not fit a double keep their digits.
  */
 export function finish(json: string, document: unknown, visit: (root: unknown) => Visited): Cleaned {
-  let visited = visit(document)
+  // Digits that do not fit a double could be a card's, and are written again as they came.
+  const visited = visit(hasLongNumber(json) ? parseExact(json) : document)
   if (visited.refused) return AGAINST_RULE
   if (!visited.changed) return { outcome: 'same', text: json }
-  if (hasLongNumber(json)) visited = visit(parseExact(json))
   return { outcome: 'changed', text: JSON.stringify(visited.root) }
 }
 

@@ -11,8 +11,7 @@ import { AGAINST_RULE, type Cleaned, finish, type MessageRules, parseStrict, UNR
  * Type, attachments, namespace, acknowledgement id, and where the JSON begins. Ids are ASCII digits only, other than in
  * the reference parser; it also takes at most ten attachments.
  */
-const HEAD =
-  /^(?:([0-4])|([56])(?:[1-9]|10)-)(\/[A-Za-z0-9._~!$&'()*+;=:@%/?-]{0,255}(?:,|$))?(\d{1,15})?(?=[[{]|$)/
+const HEAD = /^(?:([0-4])|([56])(?:[1-9]|10)-)(\/[A-Za-z0-9._~!$&'()*+;=:@%/?-]{0,255}(?:,|$))?(\d{1,15})?(?=[[{]|$)/
 const HEAD_LENGTH = 300
 
 const CONNECT = '0'
@@ -51,7 +50,7 @@ function cleanAny(rules: MessageRules, packet: string, reserved: ReadonlySet<str
     case 54 /* 6 noop */:
       return packet.length === 1 ? same(packet) : UNREADABLE
     case 98 /* b */:
-      if (!rules.passesBinary) return AGAINST_RULE
+      if (!rules.passesBinary) return UNREADABLE
       return packet.startsWith(attachment) && BASE64.test(packet.slice(attachment.length)) ? same(packet) : UNREADABLE
     default:
       return UNREADABLE
@@ -63,7 +62,7 @@ function cleanSocketPacket(rules: MessageRules, packet: string, reserved: Readon
   if (head === null) return UNREADABLE
   const [matched, plainType, binaryType, namespace, id] = head
   const type = plainType ?? binaryType!
-  if (plainType === undefined && !rules.passesBinary) return AGAINST_RULE
+  if (plainType === undefined && !rules.passesBinary) return UNREADABLE
   const start = 1 + matched.length
   const json = packet.slice(start)
   if (json === '') return id === undefined && (type === CONNECT || type === DISCONNECT) ? same(packet) : UNREADABLE
@@ -71,7 +70,9 @@ function cleanSocketPacket(rules: MessageRules, packet: string, reserved: Readon
   if (namespace !== undefined && !namespace.endsWith(',')) return UNREADABLE
   const isEvent = type === EVENT || type === BINARY_EVENT
   const isObject = json.charCodeAt(0) === 123
-  if (type === CONNECT ? !isObject || id !== undefined : isObject || !(isEvent || type === ACK || type === BINARY_ACK)) {
+  if (
+    type === CONNECT ? !isObject || id !== undefined : isObject || !(isEvent || type === ACK || type === BINARY_ACK)
+  ) {
     return UNREADABLE
   }
   const document = parseStrict(json)

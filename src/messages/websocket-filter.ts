@@ -16,6 +16,7 @@ import {
   TEXT,
   writeFrame,
 } from '../http/websocket-frames.ts'
+import { attachmentsOf, type LabelMessage, plainLabel } from './message-label.ts'
 import type { Cleaned, MessageRules } from './rules.ts'
 
 export type CleanMessage = (rules: MessageRules, text: string) => Cleaned
@@ -27,14 +28,16 @@ const EMPTY = Buffer.alloc(0)
 /**
  * Makes filters. A message that breaks a rule is dropped alone (nobody is told: plain WebSocket has no word for it; a
  * socket.io event that asked for an acknowledgement gets none), or closes the socket with 1008, by `onViolation`. Binary
- * messages, which nobody can inspect, count as breaking a rule (1003). Broken frames always close: 1002, 1007, 1009.
+ * messages, which nobody can inspect, count as breaking a rule (1003) unless the rules let them pass. Broken frames always
+ * close: 1002, 1007, 1009. What passes the rules is counted by the limits of the route, as `label` calls it.
  */
 export function webSocketFilter(
   rules: MessageRules,
   cleanMessage: CleanMessage,
   metrics: Metrics,
+  label: LabelMessage = plainLabel,
 ): TunnelFilterFactory {
-  return (_x, sides) => new WebSocketFilter(rules, cleanMessage, metrics, sides)
+  return (_x, sides) => new WebSocketFilter(rules, cleanMessage, metrics, sides, label)
 }
 
 class WebSocketFilter implements TunnelFilter {
@@ -47,12 +50,24 @@ class WebSocketFilter implements TunnelFilter {
   #message: Buffer = EMPTY
   #messageBytes = 0
   #isBinary = false
+  readonly #label: LabelMessage
+  /** The frame of a message that a limit is asked about: nothing of the client is read meanwhile. */
+  #waiting: Buffer | null = null
+  /** Attachments still to come of an event that was dropped. */
+  #dropsBinary = 0
   #clientClosed = false
   #closing: Buffer | null = null
   #over = false
   #deadline: NodeJS.Timeout | null = null
 
-  constructor(rules: MessageRules, clean: CleanMessage, metrics: Metrics, sides: TunnelSides) {
+  constructor(
+    rules: MessageRules,
+    clean: CleanMessage,
+    metrics: Metrics,
+    sides: TunnelSides,
+    label: LabelMessage,
+  ) {
+    this.#label = label
     this.#rules = rules
     this.#clean = clean
     this.#metrics = metrics
@@ -62,9 +77,13 @@ class WebSocketFilter implements TunnelFilter {
 
   onClientData(chunk: Buffer): void {
     if (this.#isDeaf) return
+    this.#reader.push(chunk)
+    this.#read()
+  }
+
+  #read(): void {
     const reader = this.#reader
-    reader.push(chunk)
-    while (!this.#isDeaf && reader.next()) {
+    while (!this.#isDeaf && this.#waiting === null && reader.next()) {
       if (reader.opcode >= CLOSE) this.#onControl(reader.opcode, reader.payload)
       else this.#onPiece(reader.opcode, reader.isFinal, reader.payload)
     }
@@ -87,15 +106,28 @@ class WebSocketFilter implements TunnelFilter {
 
   #onPiece(opcode: number, isFinal: boolean, payload: Buffer): void {
     if (opcode !== CONTINUATION) this.#isBinary = opcode === BINARY
-    // Of a binary message nothing is kept: it is refused when it is whole.
-    if (!this.#isBinary && !(isFinal && opcode === TEXT)) this.#keep(payload)
+    // Of a binary message that is refused when it is whole nothing is kept.
+    const isKept = this.#rules.passesBinary || !this.#isBinary
+    if (isKept && !(isFinal && opcode !== CONTINUATION)) this.#keep(payload)
     if (!isFinal) return
-    if (this.#isBinary) return this.#violation(CLOSE_CODES.unsupportedData, 'binary messages are not accepted')
-    if (opcode === TEXT) return this.#onMessage(payload)
+    if (this.#isBinary && !this.#rules.passesBinary) {
+      return this.#violation(CLOSE_CODES.unsupportedData, 'binary messages are not accepted', 'binary', 'binary')
+    }
+    if (opcode !== CONTINUATION) return this.#onWhole(payload)
     const whole = this.#message.subarray(0, this.#messageBytes)
     this.#message = EMPTY
     this.#messageBytes = 0
-    this.#onMessage(whole)
+    this.#onWhole(whole)
+  }
+
+  #onWhole(bytes: Buffer): void {
+    if (!this.#isBinary) return this.#onMessage(bytes)
+    if (this.#dropsBinary > 0) {
+      this.#dropsBinary--
+      return
+    }
+    this.#metrics.count('message_outcomes_total', 'same')
+    this.#admit(this.#label(this.#rules, null), writeFrame(BINARY, bytes, true))
   }
 
   #keep(payload: Buffer): void {
@@ -113,17 +145,43 @@ class WebSocketFilter implements TunnelFilter {
 
   #onMessage(bytes: Buffer): void {
     if (!isUtf8(bytes)) return this.#break(CLOSE_CODES.invalidPayload, 'text is not UTF-8')
-    const cleaned = this.#clean(this.#rules, bytes.toString())
+    const text = bytes.toString()
+    const cleaned = this.#clean(this.#rules, text)
+    const label = this.#label(this.#rules, text)
+    this.#dropsBinary = this.#rules.passesBinary ? attachmentsOf(text) : 0
     if (cleaned.outcome === 'refused') {
-      return this.#violation(CLOSE_CODES.policyViolation, 'the message breaks a rule')
+      return this.#violation(CLOSE_CODES.policyViolation, 'the message breaks a rule', label ?? 'other', cleaned.reason)
     }
     this.#metrics.count('message_outcomes_total', cleaned.outcome)
     const sent = cleaned.outcome === 'same' ? bytes : Buffer.from(cleaned.text)
-    this.#sides.toUpstream(writeFrame(TEXT, sent, true))
+    this.#admit(label, writeFrame(TEXT, sent, true))
   }
 
-  #violation(code: number, reason: string): void {
+  #admit(label: string | null, frame: Buffer): void {
+    const isAllowed = label === null ? true : this.#sides.admit(label)
+    if (isAllowed === null) {
+      this.#waiting = frame
+      this.#sides.pauseClient()
+    } else if (isAllowed) this.#send(frame)
+  }
+
+  #send(frame: Buffer): void {
+    this.#dropsBinary = 0
+    this.#sides.toUpstream(frame)
+  }
+
+  onAdmitted(isAllowed: boolean): void {
+    const frame = this.#waiting
+    this.#waiting = null
+    if (frame === null || this.#isDeaf) return
+    if (isAllowed) this.#send(frame)
+    this.#read()
+    if (this.#waiting === null) this.#sides.resumeClient()
+  }
+
+  #violation(code: number, reason: string, label: string, why: string): void {
     this.#metrics.count('message_outcomes_total', 'refused')
+    this.#metrics.count('socket_refusals_total', label, why)
     if (this.#rules.closesOnViolation) this.close(code, reason)
   }
 
@@ -162,8 +220,15 @@ class WebSocketFilter implements TunnelFilter {
     this.#sides.end()
   }
 
+  ping(frame: Buffer): boolean {
+    if (this.#over || this.#closing !== null || this.#tracker.sawClose || !this.#tracker.isAtBoundary) return false
+    this.#sides.toClient(frame)
+    return true
+  }
+
   onEnd(): void {
     this.#over = true
+    this.#waiting = null
     this.#message = EMPTY
     if (this.#deadline !== null) clearTimeout(this.#deadline)
     this.#deadline = null

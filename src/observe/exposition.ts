@@ -9,34 +9,45 @@ export interface Family {
   write(): string
 }
 
-/** Counts by one label. */
+/** Counts by one label, or by two. */
 export class Counter implements Family {
   readonly #name: string
   readonly #help: string
   readonly #label: string
+  readonly #second: string | null
+  /** By the first label; where there are two, by both with a line break between them. */
   readonly #values = new Map<string, number>()
 
-  constructor(name: string, help: string, label: string) {
+  constructor(name: string, help: string, label: string, second: string | null = null) {
     this.#name = name
     this.#help = help
     this.#label = label
+    this.#second = second
   }
 
-  add(label: string, amount = 1): void {
-    const value = this.#values.get(label)
-    if (value !== undefined) this.#values.set(label, value + amount)
-    else this.#addNew(label, amount)
+  add(label: string, amount = 1, second = ''): void {
+    const key = this.#second === null ? label : `${label}\n${second}`
+    const value = this.#values.get(key)
+    if (value !== undefined) this.#values.set(key, value + amount)
+    else this.#addNew(key, amount)
   }
 
-  #addNew(label: string, amount: number): void {
-    const bounded = this.#values.size < MAX_LABELS ? label.slice(0, MAX_LABEL_LENGTH) : OTHER
+  #addNew(key: string, amount: number): void {
+    const other = this.#second === null ? OTHER : `${OTHER}\n${OTHER}`
+    const bounded = this.#values.size >= MAX_LABELS ? other : this.#second === null ? key.slice(0, MAX_LABEL_LENGTH) : key
     this.#values.set(bounded, (this.#values.get(bounded) ?? 0) + amount)
   }
 
   write(): string {
     let text = head(this.#name, this.#help, 'counter')
-    for (const [label, value] of this.#values) text += `${this.#name}{${pair(this.#label, label)}} ${value}\n`
+    for (const [key, value] of this.#values) text += `${this.#name}{${this.#labels(key)}} ${value}\n`
     return text
+  }
+
+  #labels(key: string): string {
+    if (this.#second === null) return pair(this.#label, key)
+    const at = key.lastIndexOf('\n')
+    return `${pair(this.#label, key.slice(0, at))},${pair(this.#second, key.slice(at + 1))}`
   }
 }
 

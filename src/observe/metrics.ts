@@ -11,11 +11,13 @@ const EVENT_LOOP_RESOLUTION_MS = 50
 /** Routes that are kept apart; ten thousand of them would make a page that no scraper likes. */
 const MAX_ROUTES = 500
 
-const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: string]>> = {
+const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: string, second?: string]>> = {
   refused_requests_total: ['code', 'Requests that the gateway refused, by failure code.'],
   limit_decisions_total: ['decision', 'Decisions of limits.'],
   limit_store_total: ['event', 'Events of the store that limits share.'],
   message_outcomes_total: ['outcome', 'What became of inspected messages.'],
+  message_cards_total: ['kind', 'Payment cards, verification codes and tracks found in messages, by scheme.', 'rules'],
+  socket_refusals_total: ['event', 'Messages refused, and WebSockets closed, by a bound or a limit.', 'reason'],
   sign_in_total: ['outcome', 'Sign-in attempts.'],
   reload_total: ['outcome', 'Reloads of the configuration.'],
   upstream_failures_total: ['code', 'Requests to upstreams that failed, by failure code.'],
@@ -36,8 +38,8 @@ export class GatewayMetrics implements Metrics {
 
   constructor() {
     const counters: Partial<Record<MetricName, Counter>> = {}
-    for (const [name, [label, help]] of Object.entries(COUNTERS)) {
-      counters[name as MetricName] = this.#keep(new Counter(PREFIX + name, help, label))
+    for (const [name, [label, help, second]] of Object.entries(COUNTERS)) {
+      counters[name as MetricName] = this.#keep(new Counter(PREFIX + name, help, label, second))
     }
     this.#counters = counters as Record<MetricName, Counter>
     this.#keep(this.#requests)
@@ -71,8 +73,8 @@ export class GatewayMetrics implements Metrics {
     this.#addProcess()
   }
 
-  count(name: MetricName, label: string): void {
-    this.#counters[name].add(label)
+  count(name: MetricName, label: string, second = ''): void {
+    this.#counters[name].add(label, 1, second)
   }
 
   /** Call it once for every exchange that ended. Its failure is counted here too, by whose fault it was. */

@@ -45,6 +45,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     admit: null,
     audited: null,
     signIn: null,
+    socket: null,
     lastHop: null,
     inspect: null,
     end: answerBy(standing.adminResponder),

@@ -4,15 +4,18 @@ import { ConfigurationError } from '../errors.ts'
 import type { Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import { lastHop } from '../exchange/last-hop.ts'
 import type { RoutePlace } from '../exchange/router.ts'
+import { makeSocketAdmission } from '../exchange/socket-admission.ts'
 import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
 import { canonicalHost } from '../http/host.ts'
 import { makeAdmit } from '../limits/admit.ts'
 import { compileLimit } from '../limits/limiter.ts'
+import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { makeInspect } from '../messages/inspect.ts'
-import { compileRules } from '../messages/rules.ts'
+import { compileRules, type MessageRules } from '../messages/rules.ts'
 import { routeStages } from '../pipeline.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
+import { socketBounds } from './sockets.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
 /** Of a route that no service answers. */
@@ -100,8 +103,10 @@ export class RouteBuilder {
     // Its problem is told already; the plan will not be used.
     if (service === undefined) return ownRoute(config.path, [], plainHeaders('api'), true, [])
     const { firstByte, betweenBytes } = service.config.timeouts
+    const name = config.name ?? this.#defaultName(config)
+    const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing)
     const route: Route = {
-      name: config.name ?? this.#defaultName(config),
+      name,
       index,
       path: config.path,
       methods: withHead(config.methods),
@@ -111,9 +116,10 @@ export class RouteBuilder {
         admit: this.admit(config.limits),
         audited: null,
         signIn: null,
+        socket: config.webSocket ? makeSocketAdmission(bounds) : null,
         lastHop: config.methods.includes('OPTIONS') ? lastHop : null,
-        inspect: config.messages === undefined ? null : this.#inspect(config.messages),
-        end: makeForward(service, this.#standing.metrics),
+        inspect: config.messages === undefined ? null : this.#inspect(config.messages, config.socketIo, bounds),
+        end: makeForward(service, this.#standing.metrics, config.webSocket ? bounds : null),
       }),
       edits: compileEdits(config.headers, true),
       maxBodyBytes: config.maxBody,
@@ -138,11 +144,23 @@ export class RouteBuilder {
     return isAlone ? config.path : `${config.methods.join(',')} ${config.hosts.join(',')}${config.path}`
   }
 
-  #inspect(name: string): Stage {
-    let stage = this.#inspectors.get(name)
+  #rules(name: string): MessageRules {
+    const { metrics } = this.#standing
+    return compileRules(this.#config.messages[name]!, (kind) => metrics.count('message_cards_total', kind, name))
+  }
+
+  #inspect(name: string, speaksSocketIo: boolean, bounds: SocketBounds): Stage {
+    const { limit, closesOverLimit } = bounds
+    // Messages of polling count by the limits of their own route.
+    if (speaksSocketIo && limit !== null) {
+      const rules = this.#rules(name)
+      return makeInspect(rules, this.#standing.metrics, true, { limit, closes: closesOverLimit })
+    }
+    const key = `${name} ${speaksSocketIo}`
+    let stage = this.#inspectors.get(key)
     if (stage === undefined) {
-      stage = makeInspect(compileRules(this.#config.messages[name]!), this.#standing.metrics)
-      this.#inspectors.set(name, stage)
+      stage = makeInspect(this.#rules(name), this.#standing.metrics, speaksSocketIo)
+      this.#inspectors.set(key, stage)
     }
     return stage
   }

@@ -37,6 +37,7 @@ export function transcriptsPlace(
     admit,
     audited: standing.log.audit,
     signIn: config.auth === 'none' || config.signIn === undefined ? null : signIn(config.signIn, standing, findings),
+    socket: null,
     lastHop: null,
     inspect: null,
     end: lastStage(config, standing, services),

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { Failure } from '../errors.ts'
 import { type BodySink, DONE, type Metrics, type Stage, type UpstreamHalf } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { getHeader, type HeaderList, HOP_BY_HOP } from '../http/headers.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import { nominatedNames, requestHeaders } from './request-headers.ts'
@@ -16,10 +17,10 @@ import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } fro
 
 const MAX_TRIES = 2
 
-/** Makes the stage that hands the exchange to a service. */
-export function makeForward(service: Service, metrics: Metrics): Stage {
+/** Makes the stage that hands the exchange to a service. Without `bounds` no WebSocket is opened. */
+export function makeForward(service: Service, metrics: Metrics, bounds: SocketBounds | null = null): Stage {
   return (x) => {
-    new Forwarding(x, service, metrics).start()
+    new Forwarding(x, service, metrics, bounds).start()
     return DONE
   }
 }
@@ -38,6 +39,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
   readonly #x: Exchange
   readonly #service: Service
   readonly #metrics: Metrics
+  readonly #bounds: SocketBounds | null
   readonly #handshake: Handshake | null
   #endpoint: Endpoint | null = null
   #dispatcher: Dispatcher | null = null
@@ -48,11 +50,12 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
   #answerBegun = false
   #over = false
 
-  constructor(x: Exchange, service: Service, metrics: Metrics) {
+  constructor(x: Exchange, service: Service, metrics: Metrics, bounds: SocketBounds | null) {
     const { firstByteMs, betweenBytesMs } = x.route!.timeouts
     this.#x = x
     this.#service = service
     this.#metrics = metrics
+    this.#bounds = bounds
     this.#handshake = x.isWebSocket ? makeHandshake(x) : null
     this.method = x.method
     this.path = x.path + x.query
@@ -133,7 +136,8 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
   onUpgrade(headers: HeaderList, socket: Duplex): void {
     const x = this.#x
     const handshake = this.#handshake
-    if (this.#over || handshake === null || !acceptsHandshake(handshake, headers)) {
+    const bounds = this.#bounds
+    if (this.#over || handshake === null || bounds === null || !acceptsHandshake(handshake, headers)) {
       socket.on('error', ignoreError)
       socket.destroy()
       this.#fail(new Failure('upstream-upgrade-refused'))
@@ -142,7 +146,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
     this.#over = true
     x.upstream = null
     x.upstreamMs = performance.now() - x.startedAt
-    openTunnel(x, socket, withoutHopByHop(headers))
+    openTunnel(x, socket, withoutHopByHop(headers), bounds, this.#metrics)
   }
 
   onFailure(error: Error): void {

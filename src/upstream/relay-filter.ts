@@ -46,6 +46,12 @@ class RelayFilter implements TunnelFilter {
     this.#endWhenTold()
   }
 
+  ping(frame: Buffer): boolean {
+    if (this.#closing !== null || !this.#fromUpstream.isAtBoundary || this.#fromUpstream.sawClose) return false
+    this.#sides.toClient(frame)
+    return true
+  }
+
   onEnd(): void {}
 
   /** The running frame may end; what comes after it is dropped, and the close frame takes its place. */

@@ -1,40 +1,52 @@
 /**
- * An open WebSocket: bytes both ways with back-pressure, through the filter that the route asks for, until one side ends,
- * nothing moves for too long, or the gateway drains. It knows no frame: filters do.
+ * An open WebSocket: bytes both ways with back-pressure, through the gate that keeps the bounds of the route, until one
+ * side ends, a bound is reached, or the gateway drains. It knows no frame: the gate and the filter behind it do.
  */
 import type { Duplex } from 'node:stream'
 import { joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
-import type { TunnelFilter, TunnelSides } from '../exchange/contracts.ts'
+import type { Metrics } from '../exchange/contracts.ts'
 import type { Exchange, Peer } from '../exchange/exchange.ts'
+import { SlowReader } from '../exchange/slow-reader.ts'
+import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { addTunnel, type OpenTunnel, removeTunnel } from '../exchange/tunnels.ts'
 import type { HeaderList } from '../http/headers.ts'
-import { relayFilter } from './relay-filter.ts'
+import { SocketGate, type TunnelEnds } from './socket-gate.ts'
 import { answerHeaders } from './websocket-handshake.ts'
 
 /** Time that the slower side has to take what is queued for it after the other one ended. */
 const FLUSH_MS = 5000
+/** Time that a close has to find its place between two frames. */
+const CLOSE_MS = 5000
 
 /** Accepts the client's handshake and joins the two streams. */
-export function openTunnel(x: Exchange, upstream: Duplex, headers: HeaderList): void {
+export function openTunnel(
+  x: Exchange,
+  upstream: Duplex,
+  headers: HeaderList,
+  bounds: SocketBounds,
+  metrics: Metrics,
+): void {
   const client = x.acceptTunnel(answerHeaders(x, headers))
-  new Tunnel(x, client, upstream).start()
+  new Tunnel(x, client, upstream, bounds, metrics).start()
 }
 
-class Tunnel implements TunnelSides, OpenTunnel, Ticking {
+class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
   readonly #x: Exchange
   readonly #client: Duplex
   readonly #upstream: Duplex
-  readonly #filter: TunnelFilter
-  #lastMove = performance.now()
+  readonly #gate: SocketGate
+  readonly #slowReader = new SlowReader()
+  #toClientBytes = 0
+  #closingSince = 0
   #endingSince = 0
   #over = false
   #clientHeld = false
 
-  constructor(x: Exchange, client: Duplex, upstream: Duplex) {
+  constructor(x: Exchange, client: Duplex, upstream: Duplex, bounds: SocketBounds, metrics: Metrics) {
     this.#x = x
     this.#client = client
     this.#upstream = upstream
-    this.#filter = (x.tunnelFilter ?? relayFilter)(x, this)
+    this.#gate = new SocketGate(x, bounds, this, metrics, performance.now())
   }
 
   start(): void {
@@ -63,22 +75,21 @@ class Tunnel implements TunnelSides, OpenTunnel, Ticking {
 
   #onClientData(chunk: Buffer): void {
     if (this.#over) return
-    this.#lastMove = performance.now()
     this.#x.bytesIn += chunk.length
-    this.#filter.onClientData(chunk)
+    this.#gate.onClientData(chunk, performance.now())
   }
 
   #onUpstreamData(chunk: Buffer): void {
     if (this.#over) return
-    this.#lastMove = performance.now()
-    this.#filter.onUpstreamData(chunk)
+    this.#gate.onUpstreamData(chunk, performance.now())
   }
 
-  // --- what a filter may do ---
+  // --- what the gate may do ---
 
   toClient(chunk: Buffer): void {
     if (!this.#client.writable) return
     this.#x.bytesOut += chunk.length
+    this.#toClientBytes += chunk.length
     if (!this.#client.write(chunk)) this.#upstream.pause()
   }
 
@@ -102,7 +113,7 @@ class Tunnel implements TunnelSides, OpenTunnel, Ticking {
     if (this.#over) return
     this.#over = true
     this.#endingSince = performance.now()
-    this.#filter.onEnd()
+    this.#gate.onEnd()
     removeTunnel(this)
     this.#client.end()
     this.#upstream.end()
@@ -121,7 +132,7 @@ class Tunnel implements TunnelSides, OpenTunnel, Ticking {
   }
 
   close(code: number, reason: string): void {
-    if (!this.#over) this.#filter.close(code, reason)
+    if (!this.#over) this.#gate.close(code, reason)
   }
 
   onTick(now: number): void {
@@ -129,7 +140,15 @@ class Tunnel implements TunnelSides, OpenTunnel, Ticking {
       if (now - this.#endingSince > FLUSH_MS) this.#destroy()
       return
     }
-    if (now - this.#lastMove > this.#x.listener.limits.tunnelIdleMs) this.close(1001, 'idle')
+    if (this.#gate.isClosing) {
+      if (this.#closingSince === 0) this.#closingSince = now
+      if (now - this.#closingSince > CLOSE_MS) this.#destroy()
+      return
+    }
+    const client = this.#client
+    if (this.#slowReader.isStuck(this.#toClientBytes, client.writableLength, this.#x.listener.limits.sendMs)) {
+      this.#gate.onStuck()
+    } else this.#gate.onTick(now, !client.isPaused())
   }
 
   #settle(): void {
@@ -139,7 +158,7 @@ class Tunnel implements TunnelSides, OpenTunnel, Ticking {
   #destroy(): void {
     if (!this.#over) {
       this.#over = true
-      this.#filter.onEnd()
+      this.#gate.onEnd()
       removeTunnel(this)
     }
     leaveClock(this)

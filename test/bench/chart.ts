@@ -3,7 +3,7 @@ import type { Results } from './results.ts'
 import { SCENARIOS } from './scenarios.ts'
 
 const WIDTH = 760
-const LEFT = 190
+const LEFT = 240
 const RIGHT = 60
 const BAR = 16
 const GAP = 4

@@ -29,8 +29,12 @@ const config: MessagesConfig = {
   fields: ['$.text'],
   events: { message: ['$[0].text'] },
   otherEvents: 'inspect',
+  binary: 'refuse',
+  files: 'refuse',
   html: 'strip',
   output: 'html',
+  cards: 'mask',
+  cardsShown: 'last4',
   maxSize: CAP_BYTES,
   onViolation: 'refuse',
 }

@@ -70,6 +70,10 @@ function forwarded(more: readonly (readonly [string, string])[]): string {
   return [...FORWARDED, ...more].map(([name, value]) => `proxy_set_header ${name} ${value};`).join(' ')
 }
 
+export function nginxAccessPath({ folder }: Place, port: number): string {
+  return `${folder}/nginx-${port}.access.log`
+}
+
 export function nginxConfig(place: Place, variant: Variant, port: number): string {
   const headers = place.headers
     .map(([name, value]) => `    add_header ${name} "${value.replaceAll('"', '\\"')}" always;`)
@@ -87,12 +91,12 @@ export function nginxConfig(place: Place, variant: Variant, port: number): strin
   // Where less than a sixteenth of the connections is free, nginx closes some: hence three, and not two, for each socket.
   return frame(
     place.folder,
-    'nginx',
+    `nginx-${port}`,
     variant.many ? 3 * proxiedConnections() : 4096,
-    `  access_log ${place.folder}/nginx.access.log combined buffer=64k flush=1s;
+    `  access_log ${nginxAccessPath(place, port)} combined buffer=64k flush=1s;
   limit_req_zone $binary_remote_addr zone=clients:10m rate=1000000r/s;
   ${variant.filter ? 'lua_socket_log_errors on; lua_code_cache on;' : ''}
-  upstream site { server 127.0.0.1:${place.sitePort}; keepalive 256; keepalive_requests 100000000; }
+  upstream site { server 127.0.0.1:${place.sitePort};${variant.keepsUpstream ? ' keepalive 256; keepalive_requests 100000000;' : ''} }
   upstream sockets { server 127.0.0.1:${place.socketPort}; }
   server {
     listen 127.0.0.1:${port} ssl${variant.http2 ? ' http2' : ''} backlog=4096;

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { freePort } from '../kit/redis.ts'
 import { caddyConfig } from './caddy.ts'
 import { haproxyConfig } from './haproxy.ts'
-import { missingLua, nginxConfig } from './nginx.ts'
+import { missingLua, nginxAccessPath, nginxConfig } from './nginx.ts'
 import type { NodePeerSettings } from './node-peer.ts'
 import { PLAIN, type Place, type Variant } from './place.ts'
 import { gatewayConfig } from './portcullis.ts'
@@ -93,7 +93,7 @@ export async function startTarget(place: Place, entrant: Contender, cpus: string
     switch (peer) {
       case 'nginx': {
         const conf = file('conf', nginxConfig(place, variant, port))
-        return [startProgram('nginx', ['-p', place.folder, '-c', conf], options), `${place.folder}/nginx.access.log`]
+        return [startProgram('nginx', ['-p', place.folder, '-c', conf], options), nginxAccessPath(place, port)]
       }
       case 'haproxy':
         return [startProgram('haproxy', ['-f', file('cfg', haproxyConfig(place, variant, port))], options), outPath]

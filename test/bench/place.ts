@@ -32,11 +32,20 @@ export interface Variant {
   readonly filter: boolean
   readonly http2: boolean
   readonly routes: number
+  /** Connections to the upstream are used again. nginx does not do that by itself, and many installations leave it so. */
+  readonly keepsUpstream: boolean
   /** Room for tens of thousands of connections, which some programs allocate at start. */
   readonly many: boolean
 }
 
-export const PLAIN: Variant = { limit: 'memory', filter: false, http2: false, routes: 10, many: false }
+export const PLAIN: Variant = {
+  limit: 'memory',
+  filter: false,
+  http2: false,
+  routes: 10,
+  keepsUpstream: true,
+  many: false,
+}
 
 export interface Place {
   readonly folder: string

@@ -76,7 +76,7 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'GET, 1 KB',
     unit: 'requests',
     about: 'HTTP/1.1 over TLS, kept connections, an answer of 1 KB.',
-    contenders: HTTP,
+    contenders: [...HTTP, contender('nginx', { keepsUpstream: false }, 'nginx without upstream keep-alive')],
     base: 'nginx',
   },
   {

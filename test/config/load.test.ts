@@ -44,7 +44,8 @@ const SITE = `{
   },
   "routes": [
     { "path": "/socket.io/*", "service": "chat", "profiles": ["internet"], "purpose": "customer web chat",
-      "messages": "customer", "limits": ["per-customer", "per-message"], "webSocket": true, "origins": ["https://www.example.com"] },
+      "messages": "customer", "limits": ["per-customer", "per-message"], "webSocket": true, "socketIo": true,
+      "origins": ["https://www.example.com"] },
     { "path": "/api/messages", "methods": ["POST"], "service": "chat", "profiles": ["internet"], "purpose": "message API",
       "messages": "customer", "limits": ["per-customer"], "headers": "api", "maxBody": "64 KB" },
     { "path": "/agent/*", "service": "chat", "profiles": ["internal"], "purpose": "agent desktop",
@@ -91,6 +92,16 @@ t.test('a short file gets the safe defaults', async (t) => {
   t.equal(configuration.listeners.public?.timeouts.headers, 10_000)
   t.equal(configuration.limits.store.onOutage, 'local')
   t.equal(configuration.limits.store.ipv6Prefix, 64)
+})
+
+t.test('paths of events where no route speaks socket.io are a warning', async (t) => {
+  const warningsFor = (more: object): readonly string[] => {
+    const routes = [{ path: '/x', service: 'chat', purpose: 'x', profiles: ['internet'], messages: 'm', ...more }]
+    const messages = { m: { events: { message: ['$[0].text'] } } }
+    return parseConfiguration('g', JSON.stringify({ ...SMALL, routes, messages }), LOOSE).warnings
+  }
+  t.match(warningsFor({}), [/messages\.m\.events: has no effect: no route .* has "socketIo": true/])
+  t.strictSame(warningsFor({ socketIo: true }), [])
 })
 
 t.test('what is allowed but hardly meant is a warning with its place', async (t) => {

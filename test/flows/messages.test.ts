@@ -9,7 +9,7 @@ import { type Socket as ServerSocket, Server as SocketIoServer } from 'socket.io
 import { io, type Socket } from 'socket.io-client'
 import t from 'tap'
 import { CONTINUATION, TEXT, writeFrame } from '../../src/http/websocket-frames.ts'
-import { clean } from '../../src/messages/html.ts'
+import { htmlFilter } from '../../src/messages/html.ts'
 import { openRaw, type Reply, type RequestClient, rawExchange, requestTransports } from '../kit/clients.ts'
 import { startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { type SocketClient, socketTransports } from '../kit/socket-clients.ts'
@@ -37,6 +37,8 @@ const BENIGN = [
   'C:\\temp\\new',
 ]
 
+const stripped = (text: string): string => htmlFilter({ html: 'strip', output: 'html' })(text)!
+
 /** Text with live HTML in it, and what is left of it. */
 const HOSTILE: [text: string, clean: string][] = [
   ['<b>bold</b>', 'bold'],
@@ -49,8 +51,8 @@ const HOSTILE: [text: string, clean: string][] = [
   ['a < b <u>c</u>', 'a < b c'],
   ['<IMG\nSRC=x ONERROR=alert(1)>\nnext line', '\nnext line'],
   ['<img src=x onerror=alert(1)//', '&lt;img src=x onerror=alert(1)//'],
-  ['<scr<script>ipt>alert(1)</scr</script>ipt>', clean('<scr<script>ipt>alert(1)</scr</script>ipt>', 'strip', 'html')],
-  ['<!-- --!><img src=x onerror=alert(1)>x', clean('<!-- --!><img src=x onerror=alert(1)>x', 'strip', 'html')],
+  ['<scr<script>ipt>alert(1)</scr</script>ipt>', stripped('<scr<script>ipt>alert(1)</scr</script>ipt>')],
+  ['<!-- --!><img src=x onerror=alert(1)>x', stripped('<!-- --!><img src=x onerror=alert(1)>x')],
 ]
 
 const TABLE: [text: string, clean: string][] = [...BENIGN.map((text): [string, string] => [text, text]), ...HOSTILE]
@@ -98,8 +100,9 @@ const gateway = await startGatewayHere(
       { ...route, path: '/strict/*', messages: 'closing' },
       { ...route, path: '/free/*' },
       { ...route, path: '/small/*', messages: 'refusing', maxBody: '100 B' },
-      { ...route, path: '/socket.io/*', service: 'io', messages: 'refusing' },
-      { ...route, path: '/named/*', messages: 'named' },
+      { ...route, path: '/socket.io/*', service: 'io', messages: 'refusing', socketIo: true },
+      { ...route, path: '/packets/*', messages: 'refusing', socketIo: true },
+      { ...route, path: '/named/*', messages: 'named', socketIo: true },
     ],
     messages: {
       refusing: rules,
@@ -282,22 +285,29 @@ for (const transport of requestTransports) {
     t.test('a socket.io query does not lead past the rules', async (t) => {
       const body = '{"text":"<b>SECRET</b>"}'
       for (const [query, status] of [
-        ['?EIO=3&transport=polling', 400],
+        ['', 400],
+        ['?EIO=5&transport=polling', 400],
         ['?EIO=4', 400],
         ['?transport=polling', 400],
         ['?EIO=4&transport=polling&transport=websocket', 400],
         ['?EIO=4&transport=websocket', 400],
         ['?EIO=4&transport=polling', 415],
+        ['?EIO=3&transport=polling', 415],
         ['?EIO=4&transport=other', 400],
       ] as const) {
-        t.equal((await post(body, JSON_TYPE, `/say/x${query}`)).status, status, query)
+        t.equal((await post(body, JSON_TYPE, `/packets/x${query}`)).status, status, query)
       }
       const poll = '?EIO=4&transport=polling&sid=a'
       t.equal((await post('42["other",{"text":"x"}]', TEXT_TYPE, `/named/x${poll}`)).status, 422)
       t.equal((await post('42["message",{"text":"x"}]', TEXT_TYPE, `/named/x${poll}`)).status, 200)
       const payload = '42["message",{"text":"<b>x</b>"}]'
-      const echo = (await post(payload, TEXT_TYPE, `/say/x${poll}`)).json() as Echo
+      const echo = (await post(payload, TEXT_TYPE, `/packets/x${poll}`)).json() as Echo
       t.equal(echo.body, '42["message",{"text":"x"}]')
+      // Where socket.io is not spoken a text stays a text: fields of an event that no path names would be let through.
+      const dodge = (await post('42["message",{"other":"<b>x</b>"}]', TEXT_TYPE, `/say/x${poll}`)).json() as Echo
+      t.equal(dodge.body, '42["message",{"other":"x"}]')
+      const json = (await post('{"text":"<b>x</b>"}', JSON_TYPE, `/say/x${poll}`)).json() as Echo
+      t.equal(json.body, '{"text":"x"}')
     })
   })
 }

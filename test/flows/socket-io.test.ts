@@ -82,7 +82,7 @@ const gateway = await startGatewayHere(
       free: { endpoints: [`http://127.0.0.1:${free.port}`] },
     },
     routes: [
-      { ...route, path: '/socket.io/*', service: 'filtered', messages: 'chat' },
+      { ...route, path: '/socket.io/*', service: 'filtered', messages: 'chat', socketIo: true },
       { ...route, path: '/free.io/*', service: 'free', maxBody: '1 MB' },
     ],
     messages: { chat: { events: { message: ['$[0].text'] }, maxSize: '16 KB' } },

@@ -12,21 +12,93 @@ interface FrameCase {
 type Field = [name: string, value: string]
 
 const PATHS = ['', '/a', '/%41', '/a/../b', '/./x', '?a=b', '/c;d?x=%2f', '//x']
-const BAD_PATHS = ['/../..', '/%2f', '/a b', '/\r\nX: y', '*', 'x', '', '/%00', '/#', 'https://localhost/x', '/\xff', '/a\\b', '/ HTTP/1.1\r\nHost: x\r\n\r\nGET /smuggled']
+const BAD_PATHS = [
+  '/../..',
+  '/%2f',
+  '/a b',
+  '/\r\nX: y',
+  '*',
+  'x',
+  '',
+  '/%00',
+  '/#',
+  'https://localhost/x',
+  '/\xff',
+  '/a\\b',
+  '/ HTTP/1.1\r\nHost: x\r\n\r\nGET /smuggled',
+]
 const BODIES = ['', 'x', 'hello', '0\r\n\r\n', 'GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n', 'y'.repeat(2000)]
 const FIELDS: readonly Field[] = [
-  ...([['accept', '*/*'], ['x-a', 'b'], ['cookie', 'a=1'], ['cookie', 'b=2'], ['te', 'trailers'], ['x-empty', '']] as Field[]),
-  ...([['x-high', '\xe9'], ['range', 'bytes=0-1'], ['content-type', 'text/plain'], ['x_under', '1'], ['host', 'localhost']] as Field[]),
+  ...([
+    ['accept', '*/*'],
+    ['x-a', 'b'],
+    ['cookie', 'a=1'],
+    ['cookie', 'b=2'],
+    ['te', 'trailers'],
+    ['x-empty', ''],
+  ] as Field[]),
+  ...([
+    ['x-high', '\xe9'],
+    ['range', 'bytes=0-1'],
+    ['content-type', 'text/plain'],
+    ['x_under', '1'],
+    ['host', 'localhost'],
+  ] as Field[]),
 ]
 const BAD_FIELDS: readonly Field[] = [
-  ...([['connection', 'close'], ['transfer-encoding', 'chunked'], ['upgrade', 'h2c'], ['keep-alive', '1'], ['te', 'gzip']] as Field[]),
-  ...([['host', 'other'], ['X-Upper', '1'], ['x-a', 'b\r\nContent-Length: 5'], ['x-a', 'b\0'], ['x a', '1'], ['x:a', '1']] as Field[]),
-  ...([['x-a\r\ntransfer-encoding', 'chunked'], ['', '1'], ['content-length', '5, 5'], ['content-length', '+5']] as Field[]),
-  ...([['content-length', '3'], ['content-length', '0'], ['content-length', '99999'], [':path', '/second'], [':status', '200']] as Field[]),
-  ...([[':authority', 'other'], [':scheme', 'ftp'], [':protocol', 'websocket'], ['x-a', ' b '], ['expect', 'what']] as Field[]),
-  ...([['proxy-connection', 'close'], ['transfer_encoding', 'chunked'], ['content-length', ''], ['x-a', 'b\nc']] as Field[]),
+  ...([
+    ['connection', 'close'],
+    ['transfer-encoding', 'chunked'],
+    ['upgrade', 'h2c'],
+    ['keep-alive', '1'],
+    ['te', 'gzip'],
+  ] as Field[]),
+  ...([
+    ['host', 'other'],
+    ['X-Upper', '1'],
+    ['x-a', 'b\r\nContent-Length: 5'],
+    ['x-a', 'b\0'],
+    ['x a', '1'],
+    ['x:a', '1'],
+  ] as Field[]),
+  ...([
+    ['x-a\r\ntransfer-encoding', 'chunked'],
+    ['', '1'],
+    ['content-length', '5, 5'],
+    ['content-length', '+5'],
+  ] as Field[]),
+  ...([
+    ['content-length', '3'],
+    ['content-length', '0'],
+    ['content-length', '99999'],
+    [':path', '/second'],
+    [':status', '200'],
+  ] as Field[]),
+  ...([
+    [':authority', 'other'],
+    [':scheme', 'ftp'],
+    [':protocol', 'websocket'],
+    ['x-a', ' b '],
+    ['expect', 'what'],
+  ] as Field[]),
+  ...([
+    ['proxy-connection', 'close'],
+    ['transfer_encoding', 'chunked'],
+    ['content-length', ''],
+    ['x-a', 'b\nc'],
+  ] as Field[]),
 ]
-const BAD_METHODS = ['get', 'CONNECT', 'TRACE', '', 'GET ', 'GET / HTTP/1.1\r\nHost: x\r\n\r\nGET', 'PRI', 'BREW', 'G\xcbT']
+const BAD_METHODS = [
+  'get',
+  'CONNECT',
+  'TRACE',
+  '',
+  'GET ',
+  'GET / HTTP/1.1\r\nHost: x\r\n\r\nGET',
+  'PRI',
+  'BREW',
+  'G\xcbT',
+]
 
 function bodyFrames(chance: Chance, stream: number, body: string, isEnd: boolean): Buffer[] {
   const frames: Buffer[] = []

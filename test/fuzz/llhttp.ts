@@ -2,7 +2,7 @@
  * An independent reading of HTTP/1.1 bytes: node's own parser (llhttp), strict or lenient, fed without a socket. It knows
  * nothing of the gateway.
  */
-import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http'
+import { createServer, get, type IncomingMessage, type Server } from 'node:http'
 import { Duplex } from 'node:stream'
 
 export interface ReadRequest {
@@ -46,7 +46,12 @@ export interface RequestReading {
 }
 
 function makeServer(lenient: boolean): Server {
-  const server = createServer({ insecureHTTPParser: lenient, requireHostHeader: false, keepAliveTimeout: 0, maxHeaderSize: 64 * 1024 })
+  const server = createServer({
+    insecureHTTPParser: lenient,
+    requireHostHeader: false,
+    keepAliveTimeout: 0,
+    maxHeaderSize: 64 * 1024,
+  })
   // Everything is a request to be read, whatever it expects or wants to become.
   server.on('checkContinue', (request, response) => server.emit('request', request, response))
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
@@ -120,10 +125,9 @@ export interface AnswerReading {
 export async function readAnswer(bytes: Buffer, method: string, ends: boolean): Promise<AnswerReading> {
   const feed = new Feed({ autoDestroy: false })
   const reading: AnswerReading = { status: 0, rawHeaders: [], body: Buffer.alloc(0), isWhole: false, error: '' }
-  const agent = new Agent({ keepAlive: false })
   const done = Promise.withResolvers<void>()
   feed.on('error', () => {})
-  const request = get({ agent, method, createConnection: () => feed as never, host: 'localhost', path: '/' })
+  const request = get({ method, createConnection: () => feed as never, host: 'localhost', path: '/' })
   request.on('error', (error: NodeJS.ErrnoException) => {
     reading.error ||= error.code ?? error.message
     done.resolve()

@@ -39,7 +39,13 @@ export function readOwn(pieces: readonly Buffer[]): OwnReading {
         rest = heads.rest
         const head = parseHead(heads.text)
         if (typeof head === 'string') return { requests, refused: head }
-        request = { method: head.method, target: head.target, headers: head.headers, body: Buffer.alloc(0), isWhole: false }
+        request = {
+          method: head.method,
+          target: head.target,
+          headers: head.headers,
+          body: Buffer.alloc(0),
+          isWhole: false,
+        }
         requests.push(request)
         data = []
         body.begin(head.bodyLength)

@@ -25,7 +25,23 @@ interface Parts {
 
 const METHODS = ['GET', 'GET', 'GET', 'POST', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD']
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
-const SEGMENTS = ['a', 'Api', 'x-1', '%41', '%e2%82%ac', '%20', '~b', 'c;d=1', 'a.b', '..a', 'index.html', "!$&'()*+,", '%7E', '%3F', '%25']
+const SEGMENTS = [
+  'a',
+  'Api',
+  'x-1',
+  '%41',
+  '%e2%82%ac',
+  '%20',
+  '~b',
+  'c;d=1',
+  'a.b',
+  '..a',
+  'index.html',
+  "!$&'()*+,",
+  '%7E',
+  '%3F',
+  '%25',
+]
 const QUERIES = ['', '', '?', '?a=b', '?a=%20&b=c', '?a=b?c', '?/../', '?x=%2f', "?q='1'", '?a[]=1']
 const LEGAL_FIELDS = [
   'Accept: */*',
@@ -84,16 +100,28 @@ function legalRequest(chance: Chance, id: string): Parts {
   for (let count = chance.below(5); count > 0; count--) {
     const field = chance.pick(LEGAL_FIELDS)
     // One that is judged stands once.
-    if (!field.startsWith('Content-Type') || !fields.includes(field)) fields.splice(chance.below(fields.length + 1), 0, field)
+    if (!field.startsWith('Content-Type') || !fields.includes(field))
+      fields.splice(chance.below(fields.length + 1), 0, field)
   }
-  const parts: Parts = { method, target: legalTarget(chance, id), version: 'HTTP/1.1', fields, lineEnd: '\r\n', body: '' }
+  const parts: Parts = {
+    method,
+    target: legalTarget(chance, id),
+    version: 'HTTP/1.1',
+    fields,
+    lineEnd: '\r\n',
+    body: '',
+  }
   if (BODY_METHODS.has(method) || chance.oneIn(8)) {
     const text = chance.pick(['', 'x', 'hello', smuggled(id), '0\r\n\r\n', '\r\n\r\n', 'y'.repeat(chance.below(3000))])
     if (chance.oneIn(2)) {
       fields.splice(chance.below(fields.length + 1), 0, `Content-Length: ${text.length}`)
       parts.body = text
     } else {
-      fields.splice(chance.below(fields.length + 1), 0, chance.pick(['Transfer-Encoding: chunked', 'transfer-encoding:CHUNKED']))
+      fields.splice(
+        chance.below(fields.length + 1),
+        0,
+        chance.pick(['Transfer-Encoding: chunked', 'transfer-encoding:CHUNKED']),
+      )
       parts.body = chunked(chance, text)
     }
   }
@@ -102,37 +130,182 @@ function legalRequest(chance: Chance, id: string): Parts {
 
 type Mutation = (parts: Parts, chance: Chance, id: string) => void
 
-const LENGTHS = ['0', '1', '5', '00', '05', '+5', '-1', '5,5', '5, 6', '0x5', '5 ', '5;', '', '99999999999999999999', '5.0', '1e1', '\v5', '5\0']
+const LENGTHS = [
+  '0',
+  '1',
+  '5',
+  '00',
+  '05',
+  '+5',
+  '-1',
+  '5,5',
+  '5, 6',
+  '0x5',
+  '5 ',
+  '5;',
+  '',
+  '99999999999999999999',
+  '5.0',
+  '1e1',
+  '\v5',
+  '5\0',
+]
 const CODINGS = [
   ...['chunked', 'xchunked', 'chunked, identity', 'identity, chunked', 'gzip, chunked', 'chunked, chunked', 'identity'],
-  ...['chunked\0', '\x0bchunked', 'chunked;q=1', '"chunked"', 'chunKed', ' chunked', 'chunked,', ',chunked', 'chun\xe7ked', ''],
+  ...[
+    'chunked\0',
+    '\x0bchunked',
+    'chunked;q=1',
+    '"chunked"',
+    'chunKed',
+    ' chunked',
+    'chunked,',
+    ',chunked',
+    'chun\xe7ked',
+    '',
+  ],
 ]
-const NAMES = ['Transfer-Encoding', 'Content-Length', 'Transfer_Encoding', 'transfer-encoding', 'Transfer-Encoding ', ' Transfer-Encoding', 'Transfer-Encoding\t', 'X\r\nTransfer-Encoding', 'Content-Length\0', 'content-length']
+const NAMES = [
+  'Transfer-Encoding',
+  'Content-Length',
+  'Transfer_Encoding',
+  'transfer-encoding',
+  'Transfer-Encoding ',
+  ' Transfer-Encoding',
+  'Transfer-Encoding\t',
+  'X\r\nTransfer-Encoding',
+  'Content-Length\0',
+  'content-length',
+]
 const LINES = [
-  ...['no colon', ': no name', ' folded: 1', '\tfolded', 'X\x7f: 1', 'X: a\0b', 'X: a\rb', 'X: a\nb', 'X Y: 1', 'X\xe9: 1'],
+  ...[
+    'no colon',
+    ': no name',
+    ' folded: 1',
+    '\tfolded',
+    'X\x7f: 1',
+    'X: a\0b',
+    'X: a\rb',
+    'X: a\nb',
+    'X Y: 1',
+    'X\xe9: 1',
+  ],
   ...['Host: other', 'Host: localhost', 'Host : localhost', 'host:localhost:1', 'Expect: 100-continue', 'Expect: what'],
   ...['Upgrade: websocket', 'Upgrade: h2c', 'Connection: upgrade', 'Connection: close', 'Connection: content-length'],
   ...['Connection: transfer-encoding', 'Connection: host', 'Max-Forwards: 0', 'HTTP2-Settings: AAMAAABkAAQAAP__'],
   ...['X-HTTP-Method-Override: DELETE', 'X-Original-URL: /admin', 'Trailer: Content-Length'],
 ]
 const TARGETS = [
-  ...['/a b', '/%2e%2e/x', '/..', '/%', '/%zz', '/%00', '/%2f', '/\\', '/a\\..\\b', '/#x', '*', 'http://other/x', 'localhost:443'],
-  ...['/%c0%ae', '/\xff', '/\x01', '//other/x', '///', '/;/../x', '/..;/x', '/a/%2e./b', 'https://localhost', 'https://localhost?x'],
-  ...['https://localhost:443/x', 'http://localhost/x', 'https://user@localhost/x', '/%u0041', '?x', 'x', '/\t', '/%ed%a0%80', '/a?b\xe9', '/a?%00'],
+  ...[
+    '/a b',
+    '/%2e%2e/x',
+    '/..',
+    '/%',
+    '/%zz',
+    '/%00',
+    '/%2f',
+    '/\\',
+    '/a\\..\\b',
+    '/#x',
+    '*',
+    'http://other/x',
+    'localhost:443',
+  ],
+  ...[
+    '/%c0%ae',
+    '/\xff',
+    '/\x01',
+    '//other/x',
+    '///',
+    '/;/../x',
+    '/..;/x',
+    '/a/%2e./b',
+    'https://localhost',
+    'https://localhost?x',
+  ],
+  ...[
+    'https://localhost:443/x',
+    'http://localhost/x',
+    'https://user@localhost/x',
+    '/%u0041',
+    '?x',
+    'x',
+    '/\t',
+    '/%ed%a0%80',
+    '/a?b\xe9',
+    '/a?%00',
+  ],
 ]
-const VERSIONS = ['HTTP/1.0', 'HTTP/1.1 ', 'HTTP/1.10', 'HTTP/2.0', 'HTTP/0.9', 'http/1.1', 'HTTP/1.1\t', ' HTTP/1.1', '', 'HTTP/1,1', 'HTTP/01.1', 'HTTPS/1.1']
-const METHOD_MUTANTS = ['get', 'G E T', 'TRACE', 'CONNECT', 'PRI', 'M-SEARCH', '', 'GET\t', ' GET', '\r\nGET', 'G\xcbT', 'GET\0', 'BREW', 'HEAD']
+const VERSIONS = [
+  'HTTP/1.0',
+  'HTTP/1.1 ',
+  'HTTP/1.10',
+  'HTTP/2.0',
+  'HTTP/0.9',
+  'http/1.1',
+  'HTTP/1.1\t',
+  ' HTTP/1.1',
+  '',
+  'HTTP/1,1',
+  'HTTP/01.1',
+  'HTTPS/1.1',
+]
+const METHOD_MUTANTS = [
+  'get',
+  'G E T',
+  'TRACE',
+  'CONNECT',
+  'PRI',
+  'M-SEARCH',
+  '',
+  'GET\t',
+  ' GET',
+  '\r\nGET',
+  'G\xcbT',
+  'GET\0',
+  'BREW',
+  'HEAD',
+]
 const CHUNKS = [
-  ...['5\r\nhello\n0\r\n\r\n', '5\nhello\r\n0\r\n\r\n', '5 \r\nhello\r\n0\r\n\r\n', ' 5\r\nhello\r\n0\r\n\r\n', '0x5\r\nhello\r\n0\r\n\r\n'],
-  ...['+5\r\nhello\r\n0\r\n\r\n', '5;\nhello\r\n0\r\n\r\n', '5\r\nhelloX\r\n0\r\n\r\n', '5\r\nhell\r\n0\r\n\r\n', 'fffffffffffffffff\r\n'],
-  ...['5\r\nhello\r\n0\n\n', '5\r\nhello\r\n0\r\nX: 1\n\r\n', '5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n', '5\r\nhello\r\n0\r\n bad\r\n\r\n'],
-  ...['\r\n5\r\nhello\r\n0\r\n\r\n', '5\r\r\nhello\r\n0\r\n\r\n', '5;a\rb\r\nhello\r\n0\r\n\r\n', '5;a=\x01\r\nhello\r\n0\r\n\r\n', '-1\r\n\r\n', '5;;\r\nhello\r\n0\r\n\r\n', '5;a="b\r\nhello\r\n0\r\n\r\n', '5_\r\nhello\r\n0\r\n\r\n'],
+  ...[
+    '5\r\nhello\n0\r\n\r\n',
+    '5\nhello\r\n0\r\n\r\n',
+    '5 \r\nhello\r\n0\r\n\r\n',
+    ' 5\r\nhello\r\n0\r\n\r\n',
+    '0x5\r\nhello\r\n0\r\n\r\n',
+  ],
+  ...[
+    '+5\r\nhello\r\n0\r\n\r\n',
+    '5;\nhello\r\n0\r\n\r\n',
+    '5\r\nhelloX\r\n0\r\n\r\n',
+    '5\r\nhell\r\n0\r\n\r\n',
+    'fffffffffffffffff\r\n',
+  ],
+  ...[
+    '5\r\nhello\r\n0\n\n',
+    '5\r\nhello\r\n0\r\nX: 1\n\r\n',
+    '5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n',
+    '5\r\nhello\r\n0\r\n bad\r\n\r\n',
+  ],
+  ...[
+    '\r\n5\r\nhello\r\n0\r\n\r\n',
+    '5\r\r\nhello\r\n0\r\n\r\n',
+    '5;a\rb\r\nhello\r\n0\r\n\r\n',
+    '5;a=\x01\r\nhello\r\n0\r\n\r\n',
+    '-1\r\n\r\n',
+    '5;;\r\nhello\r\n0\r\n\r\n',
+    '5;a="b\r\nhello\r\n0\r\n\r\n',
+    '5_\r\nhello\r\n0\r\n\r\n',
+  ],
 ]
 
 const MUTATIONS: readonly Mutation[] = [
   (parts, chance) => parts.fields.push(`Content-Length: ${chance.pick(LENGTHS)}`),
   (parts, chance) => parts.fields.unshift(`Transfer-Encoding: ${chance.pick(CODINGS)}`),
-  (parts, chance) => parts.fields.push(`${chance.pick(NAMES)}:${chance.pick([' ', '', '\t', '\r\n '])}${chance.pick([...LENGTHS, ...CODINGS])}`),
+  (parts, chance) =>
+    parts.fields.push(
+      `${chance.pick(NAMES)}:${chance.pick([' ', '', '\t', '\r\n '])}${chance.pick([...LENGTHS, ...CODINGS])}`,
+    ),
   (parts, chance) => parts.fields.splice(chance.below(parts.fields.length + 1), 0, chance.pick(LINES)),
   (parts, chance) => {
     const field = parts.fields.length === 0 ? 'Host: localhost' : chance.pick(parts.fields)

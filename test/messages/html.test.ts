@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { clean } from '../../src/messages/html.ts'
+import { htmlFilter } from '../../src/messages/html.ts'
 
+const clean = (text: string, mode: 'strip' | 'escape', output: 'html' | 'text'): string =>
+  htmlFilter({ html: mode, output })(text)!
 const LIVE = /<(?:[a-zA-Z/!?]|$)/
 
 /** Benign: nothing is taken away, nothing is added. */
@@ -134,6 +136,10 @@ const STRIPPED: [string, string][] = [
   ['a<b', 'a&lt;b'],
   ['x<y and y>z', 'x&lt;y and y&gt;z'],
   ['a<b and c>d', 'a&lt;b and c&gt;d'],
+  ['a<R b & <a href="x">c</a>', 'a&lt;R b & c'],
+  ['a<b & <i class="x">c</i>', 'a&lt;b & c'],
+  ['<a title="<b>">x</a>', 'x'],
+  ['Partial<B> or <B>c', 'Partial&lt;B&gt; or c'],
   ['if (a<b&&c>d) x', 'if (a&lt;b&&c&gt;d) x'],
   ['List<String> x', 'List&lt;String&gt; x'],
   ['<John Smith> hi', '&lt;John Smith&gt; hi'],

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import type { MessagesConfig } from '../../src/config/shape.ts'
 import {
@@ -12,7 +13,6 @@ import {
 import { Exchange, type Peer } from '../../src/exchange/exchange.ts'
 import type { HeaderList } from '../../src/http/headers.ts'
 import { TEXT, writeFrame } from '../../src/http/websocket-frames.ts'
-import { clean } from '../../src/messages/html.ts'
 import { makeInspect } from '../../src/messages/inspect.ts'
 import { compileRules } from '../../src/messages/rules.ts'
 
@@ -20,13 +20,19 @@ const config: MessagesConfig = {
   fields: ['$.text'],
   events: { message: ['$[0].text'] },
   otherEvents: 'inspect',
+  binary: 'refuse',
+  files: 'refuse',
   html: 'strip',
   output: 'html',
+  cards: 'mask',
+  cardsShown: 'last4',
   maxSize: 1000,
   onViolation: 'refuse',
 }
 const counts: string[] = []
-const inspect = makeInspect(compileRules(config), { count: (name, label) => counts.push(`${name} ${label}`) })
+const metrics = { count: (name: string, label: string) => counts.push(`${name} ${label}`) }
+const inspect = makeInspect(compileRules(config), metrics, false)
+const inspectPackets = makeInspect(compileRules(config), metrics, true)
 
 const JSON_TYPE = ['content-type', 'application/json']
 const TEXT_TYPE = ['content-type', 'text/plain;charset=UTF-8']
@@ -40,6 +46,8 @@ interface Ask {
   /** What the head says of the length: -1 for nothing. */
   length?: number
   isWebSocket?: boolean
+  /** By a route with `socketIo`. Default: where the query speaks of Engine.IO. */
+  packets?: boolean
 }
 
 interface Told {
@@ -81,7 +89,8 @@ function run(ask: Ask): Told {
   x.isWebSocket = ask.isWebSocket ?? false
   const told: Told = { x, step: GO, passed: false, status: 0, code: '', body: null }
   const first = (each: Exchange): Step => {
-    told.step = inspect(each)
+    const packets = ask.packets ?? /EIO|transport/.test(x.query)
+    told.step = packets ? inspectPackets(each) : inspect(each)
     return told.step
   }
   const second = (): Step => {
@@ -145,9 +154,37 @@ t.test('a changed body loses the fields that vouch for the old one', (t) => {
 t.test('every kind of body is cleaned', (t) => {
   t.match(run({ headers: TEXT_TYPE, body: '<b>x</b>' }), { passed: true, body: 'x' })
   t.match(run({ headers: FORM_TYPE, body: 'text=%3Cb%3Ex' }), { passed: true, body: 'text=x' })
+  t.match(run({ headers: ['content-type', 'application/x-ndjson'], body: '{"text":"<b>x"}\n{"text":"y"}\n' }), {
+    passed: true,
+    body: '{"text":"x"}\n{"text":"y"}\n',
+  })
+  const part = (value: string) => `--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n${value}\r\n--x--\r\n`
+  const multipart = run({ headers: ['content-type', 'multipart/form-data; boundary="x"'], body: part('<b>x</b>') })
+  t.match(multipart, { passed: true, body: part('x') })
+  for (const text of ['x', '<b>x</b>']) {
+    const told = run({
+      headers: [...JSON_TYPE, 'content-encoding', 'gzip', 'x-a', 'b'],
+      body: gzipSync(JSON.stringify({ text })),
+    })
+    t.match(told, { passed: true, body: '{"text":"x"}' })
+    t.same(told.x.headers, [...JSON_TYPE, 'x-a', 'b'])
+  }
   t.match(run({ headers: TEXT_TYPE, query: POLLING, body: '42["message",{"text":"<b>x</b>"}]' }), {
     passed: true,
     body: '42["message",{"text":"x"}]',
+  })
+  t.end()
+})
+
+t.test('where Engine.IO is not spoken its query means nothing', (t) => {
+  const body = '42["other",{"text":"<b>x</b>"}]'
+  t.match(run({ headers: TEXT_TYPE, query: POLLING, packets: false, body }), {
+    passed: true,
+    body: '42["other",{"text":"x"}]',
+  })
+  t.match(run({ headers: JSON_TYPE, query: POLLING, packets: false, body: '{"text":"<b>x</b>"}' }), {
+    passed: true,
+    body: '{"text":"x"}',
   })
   t.end()
 })
@@ -156,7 +193,16 @@ const REFUSED: [string, Ask, string][] = [
   ['no media type', { body: '{"text":"<b>"}' }, 'wrong-media-type'],
   ['no media type, unknown length', { body: '{"text":"<b>"}', length: -1 }, 'wrong-media-type'],
   ['two media types', { headers: [...JSON_TYPE, ...TEXT_TYPE], body: '{}' }, 'wrong-media-type'],
-  ['multipart', { headers: ['content-type', 'multipart/form-data; boundary=x'], body: '--x' }, 'wrong-media-type'],
+  [
+    'multipart without a boundary',
+    { headers: ['content-type', 'multipart/form-data'], body: '--x' },
+    'wrong-media-type',
+  ],
+  [
+    'broken multipart',
+    { headers: ['content-type', 'multipart/form-data; boundary=x'], body: '--x' },
+    'message-unreadable',
+  ],
   ['octets', { headers: ['content-type', 'application/octet-stream'], body: 'x' }, 'wrong-media-type'],
   ['xml', { headers: ['content-type', 'application/xml'], body: '<b/>' }, 'wrong-media-type'],
   [
@@ -169,7 +215,18 @@ const REFUSED: [string, Ask, string][] = [
     { headers: ['content-type', 'text/plain; charset=utf-16'], body: Buffer.from('<b>', 'utf16le') },
     'wrong-media-type',
   ],
-  ['gzip', { headers: [...JSON_TYPE, 'content-encoding', 'gzip'], body: '{}' }, 'wrong-media-type'],
+  ['no gzip', { headers: [...JSON_TYPE, 'content-encoding', 'gzip'], body: '{}' }, 'message-unreadable'],
+  ['two codings', { headers: [...JSON_TYPE, 'content-encoding', 'gzip, gzip'], body: '{}' }, 'wrong-media-type'],
+  [
+    'a bomb',
+    { headers: [...JSON_TYPE, 'content-encoding', 'gzip'], body: gzipSync(Buffer.alloc(20_000)) },
+    'message-too-large',
+  ],
+  [
+    'no UTF-8 inside gzip',
+    { headers: [...JSON_TYPE, 'content-encoding', 'gzip'], body: gzipSync(Buffer.from('{"text":"\xff"}', 'latin1')) },
+    'message-unreadable',
+  ],
   ['no UTF-8', { headers: JSON_TYPE, body: Buffer.from('{"text":"\xff"}', 'latin1') }, 'message-unreadable'],
   ['overlong UTF-8', { headers: TEXT_TYPE, body: Buffer.from([0xc0, 0xbc, 0x62, 0x3e]) }, 'message-unreadable'],
   ['no JSON', { headers: JSON_TYPE, body: 'hello' }, 'message-unreadable'],
@@ -193,7 +250,6 @@ const REFUSED: [string, Ask, string][] = [
     { headers: TEXT_TYPE, query: POLLING, body: '3\x1e'.repeat(4001) },
     'message-too-large',
   ],
-  ['polling: binary', { headers: TEXT_TYPE, query: POLLING, body: 'bPGI+' }, 'message-unreadable'],
   ['polling: JSON', { headers: JSON_TYPE, query: POLLING, body: '{"text":"x"}' }, 'wrong-media-type'],
   [
     'polling: octets',
@@ -224,7 +280,20 @@ const REFUSED: [string, Ask, string][] = [
     { headers: TEXT_TYPE, query: '?EIO=4&transport=websocket', body: '3' },
     'message-unreadable',
   ],
-  ['a socket with EIO 3', { isWebSocket: true, query: '?EIO=3&transport=websocket' }, 'message-unreadable'],
+  ['a socket with EIO 5', { isWebSocket: true, query: '?EIO=5&transport=websocket' }, 'message-unreadable'],
+  ['a socket without EIO', { isWebSocket: true, query: '?transport=websocket' }, 'message-unreadable'],
+  ['a socket that says nothing', { isWebSocket: true, packets: true }, 'message-unreadable'],
+  ['a request that says nothing', { packets: true }, 'message-unreadable'],
+  ['a form without j', { headers: FORM_TYPE, query: '?EIO=3&transport=polling', body: 'd=1:3' }, 'wrong-media-type'],
+  ['j without a form', { headers: TEXT_TYPE, query: '?EIO=3&transport=polling&j=0', body: '1:3' }, 'wrong-media-type'],
+  ['j with EIO 4', { headers: FORM_TYPE, query: `${POLLING}&j=0`, body: 'd=3' }, 'message-unreadable'],
+  ['j in disguise', { headers: TEXT_TYPE, query: `${POLLING}&j[]=0`, body: '3' }, 'message-unreadable'],
+  ['EIO in small letters', { headers: TEXT_TYPE, query: `${POLLING}&eio=3`, body: '3' }, 'message-unreadable'],
+  [
+    'the query of Engine.IO where it is not spoken',
+    { headers: TEXT_TYPE, query: POLLING, packets: false, body: '{"text":"\\u003cb>"}' },
+    'message-unreadable',
+  ],
   ['a socket that says polling', { isWebSocket: true, query: '?EIO=4&transport=polling' }, 'message-unreadable'],
 ]
 
@@ -247,7 +316,9 @@ function overWebSocket(query: string, message: string): string {
     toClient: noop,
     pauseClient: noop,
     resumeClient: noop,
+    admit: () => true,
     end: noop,
+    admit: () => true,
   }
   const filter: TunnelFilter = x.tunnelFilter!(x, sides as never)
   filter.onClientData(writeFrame(TEXT, Buffer.from(message), true))
@@ -276,7 +347,7 @@ const HOSTILE = [
 
 t.test('one message has one result, however it travels', (t) => {
   for (const text of HOSTILE) {
-    const expected = clean(text, 'strip', 'html')
+    const expected = compileRules(config).visit(text)!
     const json = JSON.stringify({ text })
     const cleanJson = JSON.stringify({ text: expected })
     t.equal(run({ headers: JSON_TYPE, body: json }).body, cleanJson, text)
@@ -288,6 +359,16 @@ t.test('one message has one result, however it travels', (t) => {
     t.equal(overWebSocket('', json), cleanJson)
     t.equal(overWebSocket('?room=1', text), expected)
     t.equal(overWebSocket('?EIO=4&transport=websocket', event(json)), event(cleanJson))
+    t.equal(overWebSocket('?EIO=3&transport=websocket', event(json)), event(cleanJson))
+    const old = (inner: string) => `${event(inner).length}:${event(inner)}`
+    const polling3 = '?EIO=3&transport=polling&sid=x'
+    t.equal(run({ headers: TEXT_TYPE, query: polling3, body: old(json) }).body, old(cleanJson))
+    const posted = run({
+      headers: FORM_TYPE,
+      query: `${polling3}&j=1`,
+      body: new URLSearchParams({ d: old(json) }).toString(),
+    })
+    t.equal(new URLSearchParams(posted.body!).get('d'), old(cleanJson))
   }
   t.equal(overWebSocket('?EIO=4&transport=websocket', '{"text":"x"}'), 'refused')
   t.end()

@@ -28,8 +28,12 @@ const config: MessagesConfig = {
   fields: ['$.text'],
   events: { message: ['$[0].text'] },
   otherEvents: 'refuse',
+  binary: 'refuse',
+  files: 'refuse',
   html: 'strip',
   output: 'html',
+  cards: 'mask',
+  cardsShown: 'last4',
   maxSize: 2000,
   onViolation: 'refuse',
 }
@@ -58,6 +62,9 @@ class Sides implements TunnelSides {
 
   pauseClient(): void {}
   resumeClient(): void {}
+  admit(): boolean | null {
+    return true
+  }
   end(): void {
     this.ended++
   }
@@ -266,6 +273,7 @@ async function relay(
         toUpstream: (bytes) => upstream.write(bytes),
         pauseClient: () => client.pause(),
         resumeClient: () => client.resume(),
+        admit: () => true,
         end: () => {
           client.end()
           upstream.end()

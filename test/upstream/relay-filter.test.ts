@@ -23,6 +23,10 @@ class Sides implements TunnelSides {
 
   resumeClient(): void {}
 
+  admit(): boolean {
+    return true
+  }
+
   end(): void {
     this.ends++
   }

@@ -1,0 +1,299 @@
+/**
+ * Finds payment card numbers in plain digits: alone or in groups, next to one another, next to dates and codes. It knows
+ * no script other than ASCII and does not change anything. Linear in the length.
+ */
+import { type CardBrand, cardOf, LEAST_DIGITS, MOST_DIGITS } from './brands.ts'
+import { hasCardWord, isLabelled, isPartOfMore } from './surroundings.ts'
+
+export interface FoundCard {
+  /** In the plain text: from the first digit to behind the last. */
+  readonly start: number
+  readonly end: number
+  readonly brand: CardBrand
+  /** Digits behind `end` that may belong to a longer reading of the number: nothing of them may be shown. */
+  readonly tailEnd: number
+}
+
+/** Digits, and what people write between them. */
+const RUN = /\d+(?:[ \n._\-/\\|,~]{1,4}\d+)*/g
+const GROUP = /\d+/g
+/** How people group the digits of a card. */
+const GROUPINGS = new Set(
+  '4-4-4-4 4-4-4-4-1 4-4-4-4-2 4-4-4-4-3 4-4-4 4-4-4-1 4-4-4-2 4-4-4-3 4-6-5 4-6-4 4-5-6 4-5-5 6-10 6-13 6-12 6-11 8-8 8-11 8-10 8-4-4 4-4-8 4-8-4 4-12 12-4 4-11 4-10 6-9 6-8 10-6 5-5-5 5-5-5-1 5-5-6 5-5-5-4 4-3-3-3 3-3-3-3-3 3-3-3-3-3-1 3-3-3-3-3-3-1 3-3-3-3 6-6-4 6-6-3 6-4-6 6-4-4-2 6-6-2 4-4-4-4-4 5-6-5 4-4-5 4-4-6 4-4-7 7-9 7-8 4-4-3-4 4-4-4-2-2 2-4-4-4-2'.split(
+    ' ',
+  ),
+)
+const MOST_GROUPS = 19
+/** What remains of a run behind a card: a date of expiry, and perhaps a code. */
+const EXPIRY_REST = /^\D{1,4}(?:0?[1-9]|1[0-2])\D{0,4}(?:20)?[2-4]\d(?:\D{1,4}\d{3,4})?$/
+/** What else stands in such groups. */
+const OTHER_GROUPINGS = new Set(['3-7-7'])
+/** Number, date, code with nothing between them. */
+const GLUED_REST = /^(?:0[1-9]|1[0-2])(?:20)?[2-4]\d(?:\d{3,4})?$/
+
+/** Between the parts of a number that somebody has split by words or signs. */
+const MOST_GAP = 24
+const LINKING =
+  /^[^\p{L}\d]{0,8}$|^[^\p{L}\d]{0,8}(?:(?:x|and|und|then|dann|next|rest|the|continues?|weiter|danach|followed|by|second|part|half|teil|plus|dash|space|dot|strich|y|e|et|puis|luego|poi|en|и|ve)[^\p{L}\d]{1,8}){1,5}$|^[^\p{L}\d]{0,4}(?:x|dash|space|dot|and|und)[^\p{L}\d]{0,4}$/iu
+const SPLIT_GROUPINGS = ['4-4-4-4', '4-6-5', '4-6-4', '8-8', '4-4-8', '4-12', '6-10', '8-4-4']
+
+/**
+ * All cards, in the order of the text, none overlapping another. Without `heedsLabels` a word such as "order" before a
+ * number does not make it another thing.
+ */
+export function findCards(text: string, heedsLabels = true): FoundCard[] {
+  const found: FoundCard[] = []
+  const groups: number[] = []
+  for (const run of text.matchAll(RUN)) {
+    const first = groups.length
+    for (const group of run[0].matchAll(GROUP)) {
+      const start = run.index + group.index
+      groups.push(start, start + group[0].length)
+    }
+    new RunSearch(text, groups.slice(first), found, heedsLabels).search()
+  }
+  if (groups.length > 2) findSplit(text, groups, found)
+  return found.sort((a, b) => a.start - b.start)
+}
+
+class RunSearch {
+  readonly #text: string
+  /** Starts and ends, in turn. */
+  readonly #groups: readonly number[]
+  readonly #found: FoundCard[]
+  readonly #heedsLabels: boolean
+
+  constructor(text: string, groups: readonly number[], found: FoundCard[], heedsLabels: boolean) {
+    this.#text = text
+    this.#groups = groups
+    this.#found = found
+    this.#heedsLabels = heedsLabels
+  }
+
+  search(): void {
+    const count = this.#groups.length / 2
+    if (this.#isPhone()) return
+    let hasFound = false
+    let freeFrom = 0
+    for (let i = 0; i < count; ) {
+      const next = this.#at(i, freeFrom)
+      if (next === -1) {
+        i++
+        continue
+      }
+      hasFound = true
+      freeFrom = next
+      i = next
+    }
+    if (!hasFound && count > 1) this.#whole(count)
+  }
+
+  #start(i: number): number {
+    return this.#groups[2 * i]!
+  }
+
+  #end(i: number): number {
+    return this.#groups[2 * i + 1]!
+  }
+
+  #size(i: number): number {
+    return this.#end(i) - this.#start(i)
+  }
+
+  #gap(i: number): string {
+    return this.#text.slice(this.#end(i), this.#start(i + 1))
+  }
+
+  /** `+49 151 ...`: an international number has fifteen digits at most (ITU-T E.164). */
+  #isPhone(): boolean {
+    const start = this.#start(0)
+    if (start === 0 || this.#text[start - 1] !== '+') return false
+    let digits = 0
+    for (let i = 0; i < this.#groups.length / 2 && digits < 16; i++) digits += this.#size(i)
+    return digits < 16 && !hasCardWord(this.#text, start, this.#groups.at(-1)!)
+  }
+
+  /** Looks for a card that begins with group `i`; the index of the group behind it, or -1. */
+  #at(i: number, freeFrom: number): number {
+    if (this.#size(i) >= LEAST_DIGITS) return this.#single(i)
+    const isInRow = i > freeFrom && this.#gap(i - 1) === this.#gapBehind(i) && this.#size(i - 1) === this.#size(i)
+    const count = this.#groups.length / 2
+    let digits = 0
+    let shape = ''
+    let best = -1
+    let bestDigits = 0
+    let longest = -1
+    let card: CardBrand | null = null
+    for (let j = i; j < count && j < i + MOST_GROUPS; j++) {
+      digits += this.#size(j)
+      if (digits > MOST_DIGITS) break
+      shape += j === i ? this.#size(j) : `-${this.#size(j)}`
+      if (digits < LEAST_DIGITS || !GROUPINGS.has(shape) || this.#isList(i, j, freeFrom)) continue
+      // In the middle of a longer row of numbers every four of them would be a candidate.
+      if (isInRow && this.#gapBehind(j) === this.#gap(i) && this.#size(j + 1) === this.#size(i)) continue
+      const match = this.#judge(i, j)
+      if (match === null) continue
+      longest = j
+      // Sixteen digits with a code behind them can look like nineteen: nothing of the code may be shown.
+      if (bestDigits === 16) continue
+      bestDigits = digits
+      best = j
+      card = match
+    }
+    if (card === null) return -1
+    this.#add(this.#start(i), this.#end(best), card, this.#end(longest))
+    return longest + 1
+  }
+
+  #gapBehind(i: number): string {
+    return 2 * i + 2 < this.#groups.length ? this.#gap(i) : ''
+  }
+
+  /** Four-digit numbers with commas or line ends between them, more than one card has: a list, not a card. */
+  #isList(i: number, j: number, freeFrom: number): boolean {
+    const gap = this.#gap(i)
+    if (!gap.includes(',') && !gap.includes('\n')) return false
+    if (i > freeFrom && this.#gap(i - 1) === gap && this.#size(i - 1) === this.#size(i)) return true
+    if (i === freeFrom && 2 * j + 2 === this.#groups.length) return false
+    return this.#gapBehind(j) === gap && this.#size(j + 1) === this.#size(i)
+  }
+
+  #single(i: number): number {
+    const start = this.#start(i)
+    const size = this.#size(i)
+    if (this.#isFraction(i)) return -1
+    if (size <= MOST_DIGITS) {
+      const card = this.#judge(i, i)
+      if (card === null) return -1
+      this.#add(start, this.#end(i), card, this.#end(i))
+      return i + 1
+    }
+    return this.#glued(i)
+  }
+
+  /** Two numbers, or number, date and code, without anything between them. */
+  #glued(i: number): number {
+    const start = this.#start(i)
+    const end = this.#end(i)
+    const size = end - start
+    if (size > 2 * MOST_DIGITS) return -1
+    for (const length of [16, 15]) {
+      const digits = this.#text.slice(start, start + length)
+      const card = cardOf(digits)
+      if (card === null || !card.isSure || isPartOfMore(this.#text, start, end)) continue
+      const rest = this.#text.slice(start + length, end)
+      const second = cardOf(rest)
+      if (second?.isSure === true) {
+        this.#add(start, start + length, card.brand, start + length)
+        this.#add(start + length, end, second.brand, end)
+        return i + 1
+      }
+      if (GLUED_REST.test(rest)) {
+        this.#add(start, start + length, card.brand, end)
+        return i + 1
+      }
+    }
+    return -1
+  }
+
+  /** Digits behind the point of a number: `0.4111...`, `13.4050...`; also in front of it. */
+  #isFraction(i: number): boolean {
+    return i > 0 && this.#gap(i - 1) === '.' && this.#size(i - 1) <= 3 && (i < 2 || this.#gap(i - 2) !== '.')
+  }
+
+  /** A run of any grouping, as a whole or without the date behind it. */
+  #whole(count: number): void {
+    let digits = 0
+    for (let j = 0; j < count && j < MOST_GROUPS; j++) {
+      digits += this.#size(j)
+      if (digits > MOST_DIGITS) return
+      if (digits < LEAST_DIGITS) continue
+      const isEnd = j === count - 1
+      if (!isEnd && !EXPIRY_REST.test(this.#text.slice(this.#end(j), this.#end(j) + 24).replace(/[^\d\s./|,-].*$/su, '')))
+        continue
+      if (this.#isAmount(j) || this.#isAddress(j)) return
+      const brand = this.#judge(0, j)
+      if (brand === null) continue
+      this.#add(this.#start(0), this.#end(j), brand, this.#end(j))
+      return
+    }
+  }
+
+  /** `4.111.222.333.444,00`, `4.1112223334445`. */
+  #isAmount(last: number): boolean {
+    const gap = this.#gap(0)
+    if (gap !== '.' && gap !== ',') return false
+    if (last === 1) return this.#size(0) <= 3
+    if (this.#size(0) > 3) return false
+    for (let i = 1; i <= last; i++) if (this.#size(i) !== 3 && i < last) return false
+    return this.#size(last) <= 3
+  }
+
+  /** Addresses of networks, versions, paths of object identifiers: small numbers with points. */
+  #isAddress(last: number): boolean {
+    for (let i = 0; i < last; i++) if (this.#gap(i) !== '.' || this.#size(i) > 3) return false
+    return last === 3
+  }
+
+  #judge(first: number, last: number): CardBrand | null {
+    let digits = ''
+    let shape = ''
+    for (let i = first; i <= last; i++) {
+      digits += this.#text.slice(this.#start(i), this.#end(i))
+      shape += i === first ? this.#size(i) : `-${this.#size(i)}`
+    }
+    if (OTHER_GROUPINGS.has(shape)) return null
+    return judge(this.#text, digits, this.#start(first), this.#end(last), this.#heedsLabels)
+  }
+
+  #add(start: number, end: number, brand: CardBrand, tailEnd: number): void {
+    this.#found.push({ start, end, brand, tailEnd })
+  }
+}
+
+function judge(text: string, digits: string, start: number, end: number, heedsLabels: boolean): CardBrand | null {
+  const card = cardOf(digits)
+  if (card === null) return null
+  if (!hasCardWord(text, start, end) && (!card.isSure || (heedsLabels && isLabelled(text, start, end)))) return null
+  return isPartOfMore(text, start, end) ? null : card.brand
+}
+
+/** Numbers whose parts stand apart: words or signs between them. */
+function findSplit(text: string, groups: readonly number[], found: FoundCard[]): void {
+  const count = groups.length / 2
+  const size = (i: number): number => groups[2 * i + 1]! - groups[2 * i]!
+  let known = 0
+  const cards = [...found]
+  for (let i = 0; i < count; i++) {
+    const start = groups[2 * i]!
+    if (size(i) !== 4 && size(i) !== 8 && size(i) !== 6) continue
+    while (known < cards.length && cards[known]!.tailEnd <= start) known++
+    if (known < cards.length && cards[known]!.start <= start) continue
+    let shape = ''
+    let digits = ''
+    let isSplit = false
+    for (let j = i; j < count && j < i + 5; j++) {
+      if (j > i) {
+        const from = groups[2 * j - 1]!
+        const to = groups[2 * j]!
+        if (to - from > MOST_GAP) break
+        const gap = text.slice(from, to)
+        if (!/^[ \n._\-/\\|~]{1,4}$/.test(gap)) {
+          if (!LINKING.test(gap) || gap.includes(',') && !/\p{L}/u.test(gap)) break
+          isSplit = true
+        }
+      }
+      if (known < cards.length && groups[2 * j + 1]! > cards[known]!.start) break
+      shape += j === i ? size(j) : `-${size(j)}`
+      digits += text.slice(groups[2 * j]!, groups[2 * j + 1]!)
+      if (!SPLIT_GROUPINGS.some((each) => each.startsWith(shape))) break
+      if (!isSplit || !SPLIT_GROUPINGS.includes(shape)) continue
+      const card = cardOf(digits)
+      const end = groups[2 * j + 1]!
+      if (card?.isSure !== true || isLabelled(text, start, end) || isPartOfMore(text, start, end)) continue
+      found.push({ start, end, brand: card.brand, tailEnd: end })
+      i = j
+      break
+    }
+  }
+}
