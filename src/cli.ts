@@ -13,6 +13,7 @@ const OPTIONS = {
   start: { config: { type: 'string' } },
   check: { config: { type: 'string' }, 'without-files': { type: 'boolean' } },
   schema: {},
+  'try-message': { config: { type: 'string' }, route: { type: 'string' }, event: { type: 'string' } },
   'hash-password': {},
   health: { config: { type: 'string' }, url: { type: 'string' } },
 } as const satisfies Record<CommandName, Record<string, { type: 'string' | 'boolean' }>>
@@ -20,7 +21,14 @@ const OPTIONS = {
 type Values = Readonly<Record<string, string | boolean | undefined>>
 type Command = (values: Values) => Promise<number>
 
-const RUN: Record<CommandName, Command> = { start, check, schema, 'hash-password': hashPassword, health }
+const RUN: Record<CommandName, Command> = {
+  start,
+  check,
+  schema,
+  'try-message': tryOneMessage,
+  'hash-password': hashPassword,
+  health,
+}
 
 class UsageError extends Error {}
 
@@ -134,6 +142,25 @@ async function check(values: Values): Promise<number> {
 async function schema(): Promise<number> {
   const { jsonSchemaText } = await import('./config/schema.ts')
   return print(jsonSchemaText())
+}
+
+async function tryOneMessage(values: Values): Promise<number> {
+  const route = textOf(values.route)
+  if (route === null) throw new UsageError('try-message: --route is missing; it is the name or the path of a route')
+  const { loadConfiguration } = await import('./config/load.ts')
+  const { readMessage } = await import('./cli/message-input.ts')
+  const { tryMessage } = await import('./cli/try-message.ts')
+  const path = textOf(values.config) ?? DEFAULT_CONFIG
+  const { configuration } = loadConfiguration(path, { env: process.env, checkFiles: false })
+  const text = await readMessage(process.stdin)
+  if (text === null) {
+    complain('portcullis: the message is longer than 64 MB, or no UTF-8')
+    return FAILED
+  }
+  const { lines, outcome } = tryMessage(configuration, { route, event: textOf(values.event), text })
+  if (outcome === 'not-tried') throw new UsageError(`try-message: ${lines.join('; ')}`)
+  print(`${lines.join('\n')}\n`)
+  return outcome === 'passes' ? DONE : FAILED
 }
 
 async function hashPassword(): Promise<number> {

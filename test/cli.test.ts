@@ -46,7 +46,7 @@ t.test('version and help', async (t) => {
   t.same(await run(['--version']), { code: 0, out: `portcullis ${version}\n`, err: '' })
   const help = await run(['--help'])
   t.equal(help.code, 0)
-  for (const command of ['start', 'check', 'schema', 'hash-password', 'health']) {
+  for (const command of ['start', 'check', 'schema', 'try-message', 'hash-password', 'health']) {
     t.match(help.out, new RegExp(`^ {2}${command} +\\w`, 'm'))
     const one = await run(['help', command])
     t.equal(one.code, 0)

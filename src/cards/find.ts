@@ -3,6 +3,7 @@
  * no script other than ASCII and does not change anything. Linear in the length.
  */
 import { type CardBrand, cardOf, LEAST_DIGITS, MOST_DIGITS } from './brands.ts'
+import { findSplit } from './split-numbers.ts'
 import { hasCardWord, isLabelled, isPartOfMore } from './surroundings.ts'
 
 export interface FoundCard {
@@ -26,16 +27,8 @@ const GROUPINGS = new Set(
 const MOST_GROUPS = 19
 /** What remains of a run behind a card: a date of expiry, and perhaps a code. */
 const EXPIRY_REST = /^\D{1,4}(?:0?[1-9]|1[0-2])\D{0,4}(?:20)?[2-4]\d(?:\D{1,4}\d{3,4})?$/
-/** What else stands in such groups. */
-const OTHER_GROUPINGS = new Set(['3-7-7'])
 /** Number, date, code with nothing between them. */
 const GLUED_REST = /^(?:0[1-9]|1[0-2])(?:20)?[2-4]\d(?:\d{3,4})?$/
-
-/** Between the parts of a number that somebody has split by words or signs. */
-const MOST_GAP = 24
-const LINKING =
-  /^[^\p{L}\d]{0,8}$|^[^\p{L}\d]{0,8}(?:(?:x|and|und|then|dann|next|rest|the|continues?|weiter|danach|followed|by|second|part|half|teil|plus|dash|space|dot|strich|y|e|et|puis|luego|poi|en|и|ve)[^\p{L}\d]{1,8}){1,5}$|^[^\p{L}\d]{0,4}(?:x|dash|space|dot|and|und)[^\p{L}\d]{0,4}$/iu
-const SPLIT_GROUPINGS = ['4-4-4-4', '4-6-5', '4-6-4', '8-8', '4-4-8', '4-12', '6-10', '8-4-4']
 
 /**
  * All cards, in the order of the text, none overlapping another. Without `heedsLabels` a word such as "order" before a
@@ -44,7 +37,9 @@ const SPLIT_GROUPINGS = ['4-4-4-4', '4-6-5', '4-6-4', '8-8', '4-4-8', '4-12', '6
 export function findCards(text: string, heedsLabels = true): FoundCard[] {
   const found: FoundCard[] = []
   const groups: number[] = []
+  let runs = 0
   for (const run of text.matchAll(RUN)) {
+    runs++
     const first = groups.length
     for (const group of run[0].matchAll(GROUP)) {
       const start = run.index + group.index
@@ -52,8 +47,17 @@ export function findCards(text: string, heedsLabels = true): FoundCard[] {
     }
     new RunSearch(text, groups.slice(first), found, heedsLabels).search()
   }
-  if (groups.length > 2) findSplit(text, groups, found)
+  // Within one run nothing but separators stands between the groups.
+  if (runs > 1) findSplit(text, groups, found)
   return found.sort((a, b) => a.start - b.start)
+}
+
+interface CardWindow {
+  /** The last group of the card, and that of its longest reading. */
+  readonly best: number
+  readonly longest: number
+  readonly brand: CardBrand
+  readonly isEven: boolean
 }
 
 class RunSearch {
@@ -110,12 +114,32 @@ class RunSearch {
     if (start === 0 || this.#text[start - 1] !== '+') return false
     let digits = 0
     for (let i = 0; i < this.#groups.length / 2 && digits < 16; i++) digits += this.#size(i)
-    return digits < 16 && !hasCardWord(this.#text, start, this.#groups.at(-1)!)
+    return digits < 14 || (digits < 16 && !hasCardWord(this.#text, start, this.#groups.at(-1)!))
   }
 
   /** Looks for a card that begins with group `i`; the index of the group behind it, or -1. */
   #at(i: number, freeFrom: number): number {
     if (this.#size(i) >= LEAST_DIGITS) return this.#single(i)
+    const first = this.#window(i, freeFrom)
+    if (first === null) return -1
+    let last = first
+    // A number in front can make another card of the one that follows: then nothing is shown where they overlap.
+    for (let k = i + 1; k <= last.longest; k++) {
+      const other = this.#window(k, k)
+      if (other === null || other.longest <= last.longest) continue
+      if (other.isEven && !last.isEven) {
+        if (last === first) return -1
+        continue
+      }
+      last = other
+    }
+    this.#add(this.#start(i), this.#end(last.best), last.brand, this.#end(last.longest))
+    return last.longest + 1
+  }
+
+  /** A card in groups that begins with group `i`. */
+  #window(i: number, freeFrom: number): CardWindow | null {
+    if (this.#size(i) < 2 || this.#size(i) >= LEAST_DIGITS) return null
     const isInRow = i > freeFrom && this.#gap(i - 1) === this.#gapBehind(i) && this.#size(i - 1) === this.#size(i)
     const count = this.#groups.length / 2
     let digits = 0
@@ -129,10 +153,11 @@ class RunSearch {
       if (digits > MOST_DIGITS) break
       shape += j === i ? this.#size(j) : `-${this.#size(j)}`
       if (digits < LEAST_DIGITS || !GROUPINGS.has(shape) || this.#isList(i, j, freeFrom)) continue
-      // In the middle of a longer row of numbers every four of them would be a candidate.
-      if (isInRow && this.#gapBehind(j) === this.#gap(i) && this.#size(j + 1) === this.#size(i)) continue
       const match = this.#judge(i, j)
       if (match === null) continue
+      // In the middle of a longer row of numbers every four of them would be a candidate.
+      const goesOn = isInRow && this.#gapBehind(j) === this.#gap(i) && this.#size(j + 1) === this.#size(i)
+      if (goesOn && !this.#isNextCard(j + 1) && !hasCardWord(this.#text, this.#start(i), this.#end(j))) continue
       longest = j
       // Sixteen digits with a code behind them can look like nineteen: nothing of the code may be shown.
       if (bestDigits === 16) continue
@@ -140,9 +165,22 @@ class RunSearch {
       best = j
       card = match
     }
-    if (card === null) return -1
-    this.#add(this.#start(i), this.#end(best), card, this.#end(longest))
-    return longest + 1
+    return card === null ? null : { best, longest, brand: card, isEven: this.#isEven(i, best) }
+  }
+
+  /** The same separator everywhere. */
+  #isEven(first: number, last: number): boolean {
+    for (let i = first + 1; i < last; i++) if (this.#gap(i) !== this.#gap(first)) return false
+    return true
+  }
+
+  /** Cards one after the other are no chance. */
+  #isNextCard(i: number): boolean {
+    let digits = ''
+    for (let j = i; j < i + 4 && 2 * j < this.#groups.length; j++) {
+      digits += this.#text.slice(this.#start(j), Math.min(this.#end(j), this.#start(j) + MOST_DIGITS))
+    }
+    return cardOf(digits)?.isSure === true
   }
 
   #gapBehind(i: number): string {
@@ -209,9 +247,13 @@ class RunSearch {
       if (digits > MOST_DIGITS) return
       if (digits < LEAST_DIGITS) continue
       const isEnd = j === count - 1
-      if (!isEnd && !EXPIRY_REST.test(this.#text.slice(this.#end(j), this.#end(j) + 24).replace(/[^\d\s./|,-].*$/su, '')))
+      if (
+        !isEnd &&
+        !EXPIRY_REST.test(this.#text.slice(this.#end(j), this.#end(j) + 24).replace(/[^\d\s./|,-].*$/su, ''))
+      )
         continue
-      if (this.#isAmount(j) || this.#isAddress(j)) return
+      if (this.#isAddress(j) || this.#isOrder(j)) return
+      if (this.#isAmount(j) && !hasCardWord(this.#text, this.#start(0), this.#end(j))) return
       const brand = this.#judge(0, j)
       if (brand === null) continue
       this.#add(this.#start(0), this.#end(j), brand, this.#end(j))
@@ -235,14 +277,14 @@ class RunSearch {
     return last === 3
   }
 
+  /** `302-1234567-1234567`, as a large shop numbers its orders. */
+  #isOrder(last: number): boolean {
+    return last === 2 && this.#size(0) === 3 && this.#size(1) === 7 && this.#size(2) === 7
+  }
+
   #judge(first: number, last: number): CardBrand | null {
     let digits = ''
-    let shape = ''
-    for (let i = first; i <= last; i++) {
-      digits += this.#text.slice(this.#start(i), this.#end(i))
-      shape += i === first ? this.#size(i) : `-${this.#size(i)}`
-    }
-    if (OTHER_GROUPINGS.has(shape)) return null
+    for (let i = first; i <= last; i++) digits += this.#text.slice(this.#start(i), this.#end(i))
     return judge(this.#text, digits, this.#start(first), this.#end(last), this.#heedsLabels)
   }
 
@@ -254,46 +296,7 @@ class RunSearch {
 function judge(text: string, digits: string, start: number, end: number, heedsLabels: boolean): CardBrand | null {
   const card = cardOf(digits)
   if (card === null) return null
-  if (!hasCardWord(text, start, end) && (!card.isSure || (heedsLabels && isLabelled(text, start, end)))) return null
+  const stands = card.isSure && !(heedsLabels && isLabelled(text, start, end))
+  if (!stands && !hasCardWord(text, start, end)) return null
   return isPartOfMore(text, start, end) ? null : card.brand
-}
-
-/** Numbers whose parts stand apart: words or signs between them. */
-function findSplit(text: string, groups: readonly number[], found: FoundCard[]): void {
-  const count = groups.length / 2
-  const size = (i: number): number => groups[2 * i + 1]! - groups[2 * i]!
-  let known = 0
-  const cards = [...found]
-  for (let i = 0; i < count; i++) {
-    const start = groups[2 * i]!
-    if (size(i) !== 4 && size(i) !== 8 && size(i) !== 6) continue
-    while (known < cards.length && cards[known]!.tailEnd <= start) known++
-    if (known < cards.length && cards[known]!.start <= start) continue
-    let shape = ''
-    let digits = ''
-    let isSplit = false
-    for (let j = i; j < count && j < i + 5; j++) {
-      if (j > i) {
-        const from = groups[2 * j - 1]!
-        const to = groups[2 * j]!
-        if (to - from > MOST_GAP) break
-        const gap = text.slice(from, to)
-        if (!/^[ \n._\-/\\|~]{1,4}$/.test(gap)) {
-          if (!LINKING.test(gap) || gap.includes(',') && !/\p{L}/u.test(gap)) break
-          isSplit = true
-        }
-      }
-      if (known < cards.length && groups[2 * j + 1]! > cards[known]!.start) break
-      shape += j === i ? size(j) : `-${size(j)}`
-      digits += text.slice(groups[2 * j]!, groups[2 * j + 1]!)
-      if (!SPLIT_GROUPINGS.some((each) => each.startsWith(shape))) break
-      if (!isSplit || !SPLIT_GROUPINGS.includes(shape)) continue
-      const card = cardOf(digits)
-      const end = groups[2 * j + 1]!
-      if (card?.isSure !== true || isLabelled(text, start, end) || isPartOfMore(text, start, end)) continue
-      found.push({ start, end, brand: card.brand, tailEnd: end })
-      i = j
-      break
-    }
-  }
 }

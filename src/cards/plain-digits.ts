@@ -11,10 +11,10 @@ export interface PlainDigits {
 }
 
 const NOT_PLAIN = /[^\x20-\x3b\x3d-\x7e\t\r\n]|&|<|\\[nrtu]/
-/** What a page shows as one character: references, tags, and escapes of JSON text. */
+/** What a page shows as one character: references, tags (but for ones with numbers in them), and escapes of JSON text. */
 const WRITTEN =
-  /&#x0{0,8}([0-9a-f]{1,6});?|&#0{0,8}(\d{1,7});?|&(nbsp|ensp|emsp|thinsp|shy|zwj|zwnj|ndash|mdash|minus|hyphen|lt|sol|period|middot);|\\u([0-9a-f]{4})|\\[nrt]|<\/?[a-z!][^<>]{0,96}>/iy
-const TAG_BEHIND = /\/?[a-z!][^<>&]{0,64}&gt;/iy
+  /&#x0{0,8}([0-9a-f]{1,6});?|&#0{0,8}(\d{1,7});?|&(nbsp|ensp|emsp|thinsp|shy|zwj|zwnj|ndash|mdash|minus|hyphen|lt|sol|period|middot);|\\u([0-9a-f]{4})|\\[nrt]|< ?\/?[a-z!][a-z0-9]{0,12}[^<>\d]{0,96}>/iy
+const TAG_BEHIND = / ?\/?[a-z!][a-z0-9]{0,12}[^<>&\d]{0,64}&gt;/iy
 const NAMED: Readonly<Record<string, string>> = {
   shy: '',
   zwj: '',
@@ -35,7 +35,7 @@ const DASH = /[\p{Pd}\u2212\u02d7\u2043\u2500\u2501\u30fc\uff70]/u
 const DOT = /[\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\uff0e\uff61\u3002\u2981]/
 const SLASH = /[\u2044\u2215\uff0f]/
 /** Invisible, or standing on another character: formats, marks, keycaps, variation selectors. */
-const NOTHING = /[\p{Cf}\p{Mn}\p{Me}\u034f\u17b4\u17b5\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]/u
+const NOTHING = /[\p{Cf}\p{Mn}\p{Me}\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]/u
 const HAN = '〇一二三四五六七八九'
 const MATHEMATICAL = 0x1d7ce
 
@@ -94,11 +94,11 @@ export function plainDigits(text: string): PlainDigits {
 }
 
 function meant(found: RegExpExecArray): string {
-  const [whole, hex, decimal, name, escape] = found
+  const [whole, hex, decimal, name, escaped] = found
   if (name !== undefined) return NAMED[name.toLowerCase()] ?? ' '
   if (whole.startsWith('<')) return ' '
-  if (hex === undefined && decimal === undefined && escape === undefined) return whole === '\\t' ? ' ' : '\n'
-  const code = decimal === undefined ? Number.parseInt((hex ?? escape)!, 16) : Number(decimal)
+  if (hex === undefined && decimal === undefined && escaped === undefined) return whole === '\\t' ? ' ' : '\n'
+  const code = decimal === undefined ? Number.parseInt((hex ?? escaped)!, 16) : Number(decimal)
   return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? '\ufffd' : shownOf(code)
 }
 
@@ -122,6 +122,7 @@ function classify(code: number): string {
   const each = String.fromCodePoint(code)
   const digit = digitOf(code, each)
   if (digit !== -1) return String(digit)
+  if (code > 0xff00 && code < 0xff5f) return String.fromCharCode(code - 0xfee0)
   if (SPACE.test(each)) return ' '
   if (DASH.test(each)) return '-'
   if (DOT.test(each)) return '.'

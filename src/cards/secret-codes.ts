@@ -12,7 +12,8 @@ export interface Secret {
   readonly kind: 'code' | 'track'
 }
 
-const GAP = '(?:[^\\d]|\\d(?= ?-? ?(?:digit|stellig|chiffres|d[ií]gitos|cifre))){0,24}?'
+// Asterisks may be emphasis; three of them are a code that went already.
+const GAP = '(?:[^\\d*{}]|\\*(?!\\*\\*)(?<!\\*\\*\\*)|\\d(?= ?-? ?(?:digit|stellig|chiffres|d[ií]gitos|cifre))){0,24}?'
 const CODE = '(\\d ?\\d ?\\d(?: ?\\d)?)(?!\\d)'
 /** Words that mean nothing else. */
 const PLAIN_LABEL =
@@ -24,13 +25,13 @@ const labelled = (labels: string): RegExp => new RegExp(`(?<![\\p{L}])(?:${label
 const PLAIN_CODE = labelled(PLAIN_LABEL)
 const OTHER_CODE = labelled(`${PLAIN_LABEL}|${OTHER_LABEL}`)
 const LABEL_BEHIND = new RegExp(
-  `(?<![\\d.,/-])(\\d{3,4})(?!\\d)[^\\d\\p{L}]{0,4}(?:(?:is|ist|est|es) (?:the |my |der |die |das )?)?(?:${PLAIN_LABEL}|security code|sicherheitscode)(?![\\p{L}])`,
+  `(?<![\\d.,/-])(\\d{3,4})(?!\\d)[ ([]{1,3}(?:(?:is|ist|est|es) (?:the |my |der |die |das )?)?(?:${PLAIN_LABEL}|security code|sicherheitscode)(?![\\p{L}]|[^\\p{L}\\d]{0,6}\\d)`,
   'giu',
 )
 
 /** ISO/IEC 7813: `%B number ^ name ^ date and more ?`, and `; number = date and more ?`. */
 const TRACK_1 = /%?b\d(?: ?\d){11,18}\^[^^\n]{2,40}\^[\d ]{3,80}\??/gi
-const TRACK_2 = /[;%+]?\d{12,19}[=dD]\d{4,}[\d=]{0,110}\??/g
+const TRACK_2 = /(?:[;%+]|(?<!\d))\d{12,19}[=dD]\d{4,}[\d=]{0,110}\??/g
 const SENTINEL = /^[;%+b]/i
 
 const DATE = '(?:0?[1-9]|1[0-2])[ ]?[/.\\-|: ]{0,2}[ ]?(?:20)?[2-4]\\d(?!\\d)'
@@ -45,7 +46,7 @@ const BEHIND_CARD = new RegExp(
 
 /** Cheap: false where no card is known and no word of `findSecrets` can stand. */
 export function mayHoldSecrets(text: string): boolean {
-  return /c[va][vcnp]|verif|pr(?:ü|ue)f|kartens|security c|[;%+b]\d|\d[=d]\d/i.test(text)
+  return /c[va][vcnp]|verif|pr(?:ü|ue)f|kartens|security c|[;%+b]\d|\d[=d]\d|[\uff23\uff43][\uff36\uff56]/i.test(text)
 }
 
 /** Codes and tracks, given the cards that were found. Codes with labels of many meanings count only beside a card. */

@@ -10,11 +10,18 @@ const MOST_TOKEN = 64
 const CARD_WORD =
   /card|kart|carte|carta|cart[aã]o|tarjeta|kredit|credit|credito|débit|debit|visa|maestro|amex|american express|diners|discover|union ?pay|rupay|troy|verve|\bmir\b|\bmc\b|卡|カード|카드|بطاق|карт|κάρτ|कार्ड|บัตร|כרטיס|\bkort|kaart|thẻ|\bpan\b|\bcc\b|\bccn\b|\bcv[vcn]|\bexp|expir|valid (?:thru|until|to)|gültig|ablauf|\b(?:0[1-9]|1[0-2])\s?\/\s?(?:20)?[2-4]\d\b|security code|sicherheitscode/i
 
-/** Ends where the number begins. */
-const OTHER_LABEL =
-  /(?<![\p{L}\d])(?:orders?|bestell\p{L}*|auftrags?\p{L}*|tracking|track|sendungs?\p{L}*|shipment|parcel|paket\p{L}*|package|waybill|consignment|awb|imei\p{L}*|iccid|meid|esn|udid|serial|serien\p{L}*|isbn|ean|gtin|upc|sku|asin|barcode|article|artikel\p{L}*|invoice|rechnungs?\p{L}*|factura|facture|fattura|ticket|case|reference|referenz\p{L}*|referencia|référence|ref|customer|kunden\p{L}*|cliente?|iban|vat|ust\p{L}*|tax|steuer\p{L}*|transaction|transaktions?\p{L}*|txn|booking|buchungs?\p{L}*|reservation|session|request|trace|span|uuid|guid|user|message|msg|event|device|model|contract|vertrags?\p{L}*|policy|id|hash|nonce|seed|commit|build|version|phone|telephone|tel|telefon\p{L}*|telefono|teléfono|téléphone|mobile|mobil\p{L}*|cell|handy\p{L}*|fon|fax|whats ?app|call(?: me)?(?: (?:at|on))?|timestamps?|time|commande|pedido|envío|envio|suivi|seguimiento|colis|ordine|spedizione|rastreo|заказ\p{L}*|трек\p{L}*|телефон\p{L}*|посылк\p{L}*|sipariş\p{L}*|kargo\p{L}*|zamówieni\p{L}*|przesyłk\p{L}*|bestilling\p{L}*|订单\p{L}*|运单\p{L}*|快递\p{L}*|単号|电话|注文\p{L}*)(?:[ _-]?(?:numbers?|no|nr|n|num|nbr|nummer|numéro|número|numero|номер|id|code|key|ref|numarası))?["')\]]{0,2}[\s.:：#=№°/-]{0,4}(?:(?:is|was|ist|war|lautet|est|es|è|é)\s{1,2})?["'(\[#]{0,2}$/iu
+/** Things that have numbers in groups as cards have them. */
+const GOODS = String.raw`orders?|bestell\p{L}*|auftrags?\p{L}*|tracking|track|sendungs?\p{L}*|shipment|parcel|paket\p{L}*|package|waybill|consignment|awb|imei\p{L}*|iccid|meid|esn|udid|serial|serien\p{L}*|isbn|ean|gtin|upc|sku|asin|barcode|article|artikel\p{L}*|invoice|rechnungs?\p{L}*|factura|facture|fattura|commande|pedido|envío|envio|suivi|seguimiento|colis|ordine|spedizione|rastreo|заказ\p{L}*|трек\p{L}*|посылк\p{L}*|sipariş\p{L}*|kargo\p{L}*|zamówieni\p{L}*|przesyłk\p{L}*|bestilling\p{L}*|订单\p{L}*|运单\p{L}*|快递\p{L}*|単号|注文\p{L}*`
+/** Things whose numbers nobody writes in a card's groups. */
+const OTHERS = String.raw`ticket|case|reference|referenz\p{L}*|referencia|référence|ref|customer|kunden\p{L}*|cliente?|iban|vat|ust\p{L}*|tax|steuer\p{L}*|transaction|transaktions?\p{L}*|txn|booking|buchungs?\p{L}*|reservation|session|request|trace|span|uuid|guid|contract|vertrags?\p{L}*|policy|id|hash|nonce|seed|commit|build|phone|telephone|tel|telefon\p{L}*|telefono|teléfono|téléphone|mobile|mobil\p{L}*|cell|handy\p{L}*|fon|fax|whats ?app|call(?: me)?(?: (?:at|on))?|timestamps?|телефон\p{L}*|电话`
+const ENDING = String.raw`(?:[ _-]?(?:numbers?|no|nr|n|num|nbr|nummer|numéro|número|numero|номер|id|code|key|ref|numarası))?["')\]]{0,2}[\s.:：#=№°/-]{0,4}(?:(?:is|was|ist|war|lautet|est|es|è|é)\s{1,2})?["'([#]{0,2}$`
+const label = (words: string): RegExp => new RegExp(`(?<![\\p{L}\\d])(?:${words})${ENDING}`, 'iu')
+/** Each ends where the number begins. */
+const GOODS_LABEL = label(GOODS)
+const ANY_LABEL = label(`${GOODS}|${OTHERS}`)
 const CURRENCY_BEFORE = /(?:[$€£¥₹₽₩₫]|\b(?:eur|usd|gbp|chf|jpy|inr|idr|vnd|krw|irr|rs)\.?)\s?$/i
-const CURRENCY_BEHIND = /^\s?(?:[$€£¥₹₽₩₫%]|(?:eur|usd|gbp|chf|jpy|inr|idr|vnd|krw|irr|dollars?|euros?|bytes|kb|ms|ns|µs)\b)/i
+const CURRENCY_BEHIND =
+  /^\s?(?:[$€£¥₹₽₩₫%]|(?:eur|usd|gbp|chf|jpy|inr|idr|vnd|krw|irr|dollars?|euros?|bytes|kb|ms|ns|µs)\b)/i
 
 /** True where words about a card stand near. */
 export function hasCardWord(text: string, start: number, end: number): boolean {
@@ -24,7 +31,9 @@ export function hasCardWord(text: string, start: number, end: number): boolean {
 /** True where a label directly before says what else the number is, or a currency that it is an amount. */
 export function isLabelled(text: string, start: number, end: number): boolean {
   const before = text.slice(Math.max(0, start - BEFORE), start)
-  return OTHER_LABEL.test(before) || CURRENCY_BEFORE.test(before) || CURRENCY_BEHIND.test(text.slice(end, end + 10))
+  // Groups are a card's own look: a word such as "id" does not outweigh them.
+  const isLabel = (/^\d+$/.test(text.slice(start, end)) ? ANY_LABEL : GOODS_LABEL).test(before)
+  return isLabel || CURRENCY_BEFORE.test(before) || CURRENCY_BEHIND.test(text.slice(end, end + 10))
 }
 
 const LETTER = /[A-Za-z]/

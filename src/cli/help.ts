@@ -29,6 +29,17 @@ Warnings do not make it fail.
     about: 'print the JSON Schema of the configuration, for editors',
     more: 'The same text stands in config/gateway.schema.json.',
   },
+  'try-message': {
+    usage: 'try-message --config FILE --route NAME [--event NAME] < message',
+    about: 'show what the rules of a route would make of a message, and why',
+    more: `Reads the message from standard input: JSON or plain text as a WebSocket or REST client sends it; on a socket.io route a
+whole packet, or with --event the list of the event's arguments (or its one argument). One line break at the end is
+left out. Nothing is sent, nothing is counted. Exit code 1 where the message would be refused.
+
+  --config FILE   the configuration (default: config/gateway.json); its certificates and secrets are not read
+  --route NAME    name or path of the route
+  --event NAME    socket.io event`,
+  },
   'hash-password': {
     usage: 'hash-password',
     about: 'make the argon2id hash of a password, for an accounts file',

@@ -34,6 +34,9 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
     checkFile(tls.cert, [...path, 'cert'], MAX_PEM_BYTES, false, findings)
     checkFile(tls.key, [...path, 'key'], MAX_PEM_BYTES, true, findings)
   }
+  for (const [i, each] of listOf(top.routes).entries()) {
+    checkSecret(membersOf(membersOf(each).hide).key, ['routes', i, 'hide', 'key'], env, findings)
+  }
   const url = membersOf(membersOf(membersOf(top.limits).store).redis).url
   const redisUrl = checkSecret(url, ['limits', 'store', 'redis', 'url'], env, findings)
   const problem = redisUrl === null ? null : problemOfRedisUrl(redisUrl)

@@ -26,6 +26,7 @@ export function checkReferences(root: unknown, findings: Findings): void {
     const route = membersOf(each)
     services.use(route.service, ['routes', i, 'service'], findings)
     messages.use(route.messages, ['routes', i, 'messages'], findings)
+    messages.use(route.answers, ['routes', i, 'answers'], findings)
     for (const [k, name] of textsOf(route.limits)) {
       limits.use(name, ['routes', i, 'limits', k], findings)
       if (isByEvent(membersOf(top.limits)[name])) {

@@ -26,7 +26,17 @@ export function checkRoutes(root: unknown, findings: Findings): void {
     if (route.webSocket === true && Array.isArray(route.methods) && !route.methods.includes('GET')) {
       findings.wrong(['routes', i, 'methods'], 'lacks "GET", with which every WebSocket begins')
     }
+    if (route.socket !== undefined && route.webSocket !== true && route.socketIo !== true) {
+      findings.warn(['routes', i, 'socket'], 'has no effect: the route has no "webSocket": true')
+    }
     checkHeaderNames(route, i, findings)
+    const hide = membersOf(route.hide)
+    if (hide.mode === 'hash' && hide.key === undefined) {
+      findings.mismatch(['routes', i, 'hide', 'mode'], 'is "hash", which needs a "key" beside it')
+    }
+    if (route.socketIo === true && route.answers !== undefined) {
+      findings.mismatch(['routes', i, 'answers'], 'is for JSON and event streams; where "socketIo" is true use "hide"')
+    }
     const messages = textOf(route.messages)
     if (messages !== null && route.socketIo === true) spokenBy.add(messages)
   }

@@ -437,6 +437,39 @@ const socket = z
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
+const fieldPath = z
+  .string()
+  .superRefine((text, check) => {
+    const read = parseFieldPath(text)
+    if (typeof read === 'string') check.addIssue({ code: 'custom', message: read })
+  })
+  .meta({ title: 'field path' })
+
+const hide = z
+  .union(
+    [
+      z
+        .array(fieldPath)
+        .min(1)
+        .max(64)
+        .transform((fields) => ({ fields, mode: 'mask' as const, key: undefined })),
+      z.strictObject({
+        fields: z.array(fieldPath).min(1).max(64).describe('Where they stand: `$..customer.phone`.'),
+        mode: z
+          .enum(['mask', 'hash', 'drop'])
+          .prefault('mask')
+          .describe(
+            '`mask`: stars, but for the last two of eight or more; `hash`: the same value for the same customer; `drop`: left out.',
+          ),
+        key: secret.optional().describe('For `hash`: the key of the HMAC, 32 characters or more.'),
+      }),
+    ],
+    { error: 'must be a list of field paths, or { "fields": [...], "mode": "mask", "hash" or "drop" }' },
+  )
+  .describe(
+    'Fields of JSON answers, event streams, WebSocket and socket.io messages that those who come here do not see. What cannot be inspected is not passed.',
+  )
+
 const route = z.strictObject({
   name: name.optional().describe('Name in logs and metrics; default: made from the path.'),
   path: z
@@ -463,6 +496,18 @@ const route = z.strictObject({
     .describe('`internet` to expose the route there; listeners with profile `internal` expose every route.'),
   purpose: z.string().min(1).max(200).describe('Why this route exists (PCI DSS 1): shown to auditors.'),
   messages: name.optional().describe('Message rules for bodies, WebSocket and socket.io messages of this route.'),
+  answers: name
+    .optional()
+    .describe(
+      'Message rules for what the service answers: JSON documents and event streams. Any other answer with a body is refused with 502.',
+    ),
+  hide: hide.optional(),
+  maxAnswer: size(
+    '1 MB',
+    'With `answers` or `hide`: one JSON document, one event of a stream, one WebSocket message.',
+    '1 B',
+    '16 MB',
+  ),
   limits: z.array(name).prefault([]).describe('Names of limits; the strictest wins.'),
   headers,
   maxBody: size('64 KB', 'Request body; over it 413.', '0 B'),
@@ -493,14 +538,6 @@ const route = z.strictObject({
   allowEncodedSlashes: z.boolean().prefault(false).describe('Let %2F and %5C through in the path.'),
   timeout: duration('5 minutes', 'The whole exchange; WebSockets and event streams excepted; "0 s" is no bound.', 0),
 })
-
-const fieldPath = z
-  .string()
-  .superRefine((text, check) => {
-    const read = parseFieldPath(text)
-    if (typeof read === 'string') check.addIssue({ code: 'custom', message: read })
-  })
-  .meta({ title: 'field path' })
 
 /** What a message may keep of its markup: elements that load nothing, run nothing, and change no parser's reading. */
 const KEPT_TAGS = [
@@ -593,10 +630,7 @@ const messages = z.strictObject({
     .describe(
       'Payment cards: `mask` leaves the last four digits of a number, and nothing of verification codes and track data; `reject`: a text with a card breaks a rule. But for `off`, a URL with a card in it is refused.',
     ),
-  cardsShown: z
-    .enum(['last4', 'first6last4'])
-    .prefault('last4')
-    .describe('What of a masked card number may be read.'),
+  cardsShown: z.enum(['last4', 'first6last4']).prefault('last4').describe('What of a masked card number may be read.'),
   maxSize: size('16 KB', 'One message.', '1 B', '16 MB'),
   onViolation: z
     .enum(['refuse', 'close'])
@@ -716,7 +750,6 @@ export type TranscriptsListenerConfig = z.output<typeof transcriptsListener>
 export type TlsConfig = z.output<typeof tls>
 export type ServiceConfig = z.output<typeof service>
 export type RouteConfig = z.output<typeof route>
-export type SocketConfig = RouteConfig['socket']
 export type MessagesConfig = z.output<typeof messages>
 export type LimitConfig = z.output<typeof limit>
 export type StoreConfig = z.output<typeof store>

@@ -124,6 +124,21 @@ export interface TunnelFilter {
   onEnd(): void
 }
 
+/** An answer on its way to the client. Built per exchange by the messages feature, driven by the forwarding. */
+export interface AnswerFilter {
+  /** The fields to send on at once; null: the head waits (in `held`) until the body is there. */
+  onHead(status: number, headers: HeaderList): HeaderList | null
+  /** The fields of a head that waits. */
+  readonly held: HeaderList
+  /** What may go on now; null: nothing of the answer may, for the reason in `failure`. */
+  onData(chunk: Buffer): Buffer | null
+  /** What is left, as above. */
+  onEnd(): Buffer | null
+  readonly failure: FailureCode
+}
+
+export type AnswerFilterFactory = (x: Exchange) => AnswerFilter
+
 /** What a filter may do to its tunnel. */
 export interface TunnelSides {
   toClient(chunk: Buffer): void

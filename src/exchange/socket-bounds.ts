@@ -1,5 +1,6 @@
 /** The bounds of the WebSockets of one route, as the data path sees them: decided at load. It knows no frame. */
 import type { AddressCaps } from './address-caps.ts'
+import type { TunnelFilterFactory } from './contracts.ts'
 import type { Exchange } from './exchange.ts'
 
 export interface SocketBounds {
@@ -27,6 +28,8 @@ export interface SocketBounds {
   readonly pongMs: number
   /** Milliseconds until the socket is closed, however busy; 0: never. */
   readonly lifetimeMs: number
+  /** Puts what changes the upstream's messages around a filter. */
+  readonly shown: (filter: TunnelFilterFactory) => TunnelFilterFactory
 }
 
 /** Counts single messages in the store of limits. */

@@ -22,11 +22,6 @@ export class FrameHeader {
     this.#maxMessageBytes = maxMessageBytes
   }
 
-  /** True between the fragments of a message. */
-  get isInMessage(): boolean {
-    return this.#inMessage
-  }
-
   /** False where bytes are missing, or where `fault` says what is wrong. Reading again changes nothing. */
   read(bytes: Buffer, at: number): boolean {
     if (bytes.length - at < 2) return false

@@ -152,7 +152,8 @@ export class FrameReader {
       length = header.readUInt32BE(2) * 0x1_0000_0000 + header.readUInt32BE(6)
       if (length < 0x1_0000) return this.#fail(FRAME_FAULTS.badLength)
     }
-    if (this.opcode < CLOSE && this.#messageBytes + length > this.#maxMessageBytes) return this.#fail(FRAME_FAULTS.tooBig)
+    if (this.opcode < CLOSE && this.#messageBytes + length > this.#maxMessageBytes)
+      return this.#fail(FRAME_FAULTS.tooBig)
     this.#length = length
     this.#inPayload = true
     this.#partialHave = 0

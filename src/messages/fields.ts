@@ -94,20 +94,20 @@ export function countKeys(value: unknown): number {
 /** Shorter numbers are nothing without their names. */
 const LEAST_DIGITS = 12
 
-/** A value of few digits, visited with its name before it: `cvv` and `123`. Other values are visited alone. */
+/** A number, visited with its name before it: `cvv` and `123`, `orderId` and a long one. Other values are visited alone. */
 export function visitNamed(visit: Visit, name: string, value: string): string | typeof REFUSE {
-  if (!isShortNumber(value) || !PLAIN_NAME.test(name)) return visit(value)
-  const label = `${name.replace(/[-_]/g, ' ')}: `
-  const result = visit(label + value)
+  if (!isNumber(value) || !PLAIN_NAME.test(name)) return visit(value)
+  const result = visit(`${name.replace(/[-_]/g, ' ')}: ${value}`)
   if (result === REFUSE) return REFUSE
   // Whatever the visitor makes of the name, the value is the last of it.
-  return result.endsWith('*') ? '*'.repeat(value.length) : value
+  return result.endsWith(value) ? value : result.slice(-value.length)
 }
 
 const PLAIN_NAME = /^[\p{L}\d _-]{1,40}$/u
+const NUMBER = /^(?:\d{3,4}|\d{12,40})$/
 
-function isShortNumber(text: string): boolean {
-  return (text.length === 3 || text.length === 4) && /^\d+$/.test(text)
+function isNumber(text: string): boolean {
+  return text.length > 2 && text.length <= 40 && NUMBER.test(text)
 }
 
 class Walk implements Visited {
@@ -144,7 +144,8 @@ class Walk implements Visited {
     if (step.kind === 'index') return
     for (const key in value) {
       if (step.kind === 'every' || isKey(key, step.folded)) {
-        value[key] = at + 1 === path.length ? this.#member(key, value[key], false) : this.follow(value[key], path, at + 1)
+        value[key] =
+          at + 1 === path.length ? this.#member(key, value[key], false) : this.follow(value[key], path, at + 1)
       }
       if (step.kind === 'deep') value[key] = this.follow(value[key], path, at)
     }
@@ -168,8 +169,8 @@ class Walk implements Visited {
 
   /** What stands alone under a name may mean something only with it. */
   #member(key: string, value: unknown, keysToo: boolean): unknown {
-    const text = typeof value === 'number' ? String(value) : value
-    if (typeof text !== 'string' || !isShortNumber(text)) return this.everything(value, keysToo)
+    const text = typeof value === 'string' ? value : wholeDigits(value)
+    if (text === null || !isNumber(text)) return this.everything(value, keysToo)
     const result = visitNamed(this.#visit, key, text)
     if (result === REFUSE) this.refused = true
     if (result === REFUSE || result === text) return value

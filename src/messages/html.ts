@@ -28,6 +28,8 @@ const OPTIONS: sanitizeHtml.IOptions = {
   allowedAttributes: {},
   disallowedTagsMode: 'discard',
   nonTextTags: ['script', 'style'],
+  // prepareMarkup escaped the words; to decode and escape them again would cost most of the time.
+  parser: { decodeEntities: false },
 }
 /** Kept elements within one another; what lies deeper loses its tags. */
 const MAX_NESTING = 32
@@ -88,6 +90,8 @@ class KeptElements {
     this.names = new Set(names)
     this.#options = {
       ...OPTIONS,
+      // A link is judged as a browser reads it.
+      parser: { decodeEntities: true },
       allowedTags: [...names],
       allowedAttributes: { a: ['href', 'rel'] },
       allowedSchemes: ['http', 'https', 'mailto'],

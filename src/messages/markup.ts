@@ -3,6 +3,8 @@
  * latter, so that an HTML parser loses no words. Safety does not rest on it: whoever uses it defuses what is left.
  */
 
+import { readsLikeAttributes } from './attributes.ts'
+
 /** Over this the text is no chat message: what follows is kept as words. Bounds the work of the HTML parser. */
 export const MAX_TAGS = 1000
 /** Characters that may be looked at for each one of the text; after that every `<` is words. Keeps the work linear. */
@@ -15,6 +17,9 @@ const ELEMENTS = set(
 )
 /** A parser reads what stands in them as text: their tags are left out, so that their words are cleaned like any others. */
 const RAW_TEXT = set('iframe listing noembed noframes noscript plaintext textarea title xmp')
+/** Elements that programs have types of. */
+const TYPES = set('data filter image line map object param path set source symbol text time')
+const NEVER_ENDED = set('br hr img input li wbr')
 /** They separate words: `a<br>b` is two. */
 const BREAKS = set(
   'address article aside blockquote br caption center dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol option p pre section table td textarea th title tr ul',
@@ -24,7 +29,7 @@ const BREAKS = set(
 const MAX_NAME = 64
 const NAME = /[a-z][^\t\n\f\r />]{0,63}/iy
 const PLAIN_NAME = /^[a-z][a-z0-9:_-]*$/
-const TYPE_PARAMETER = /^\w<[A-Z]>$/
+const CAPITAL = /^[A-Z][a-z]*$/
 const END_NAMES = /<\/([a-z][a-z0-9:_-]*)/gi
 
 /** HTML source in which every `<` that is left opens markup; text in it has `&` and other `<` escaped. */
@@ -138,19 +143,21 @@ class MarkupScan {
     const end = this.#tagEnd(at + 1 + name.length)
     if (end === -1) return -1
     const rest = text.slice(at + 1 + name.length, end - 1)
-    // What stands behind another `<` is rather that one's: `a<R b & <a href=x>`.
-    const open = rest.indexOf('<')
-    const hasAttribute = (open === -1 ? rest : rest.slice(0, open)).includes('=')
     if (ELEMENTS.has(name)) {
-      // `a<b and c>d`: bare words behind one letter are a comparison.
-      if (name.length === 1 && !hasAttribute && /^\s+[^\s/]/.test(rest)) return -1
-      // `Partial<B>`: one capital behind a word, never ended, is a parameter.
-      if (end === at + 3 && TYPE_PARAMETER.test(text.slice(at - 1, end)) && !this.#hasEnd(name)) return -1
+      if (isComparison(name, rest) || (rest === '' && this.#isParameter(at, end))) return -1
       return name === 'script' || name === 'style' ? this.#contentEnd(name, end) : end
     }
-    if (!hasAttribute && !this.#hasEnd(name)) return -1
+    if (!this.#hasEnd(name) && !readsLikeAttributes(rest)) return -1
     this.#opened.add(name)
     return end
+  }
+
+  /** `Partial<B>`, `Promise<object>`: a type behind a word, never ended. */
+  #isParameter(at: number, end: number): boolean {
+    if (at === 0 || !/\w/.test(this.#text[at - 1]!)) return false
+    const name = this.#name
+    const isType = TYPES.has(name) || (CAPITAL.test(this.#text.slice(at + 1, end - 1)) && !NEVER_ENDED.has(name))
+    return isType && !this.#hasEnd(name)
   }
 
   #readName(at: number): string {
@@ -202,6 +209,12 @@ class MarkupScan {
     this.work += text.length - from
     return -1
   }
+}
+
+/** `a<b and c>d`: bare words behind one letter; `size<data && x>y`: an operator where attributes should be. */
+function isComparison(name: string, rest: string): boolean {
+  if (!/^\s+[^\s/]/.test(rest)) return false
+  return (name.length === 1 || /^[\s\w.]*(?:&&|\|\|)/.test(rest)) && !readsLikeAttributes(rest)
 }
 
 function isLetter(code: number): boolean {

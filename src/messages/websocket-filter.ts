@@ -60,13 +60,7 @@ class WebSocketFilter implements TunnelFilter {
   #over = false
   #deadline: NodeJS.Timeout | null = null
 
-  constructor(
-    rules: MessageRules,
-    clean: CleanMessage,
-    metrics: Metrics,
-    sides: TunnelSides,
-    label: LabelMessage,
-  ) {
+  constructor(rules: MessageRules, clean: CleanMessage, metrics: Metrics, sides: TunnelSides, label: LabelMessage) {
     this.#label = label
     this.#rules = rules
     this.#clean = clean

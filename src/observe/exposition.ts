@@ -34,7 +34,8 @@ export class Counter implements Family {
 
   #addNew(key: string, amount: number): void {
     const other = this.#second === null ? OTHER : `${OTHER}\n${OTHER}`
-    const bounded = this.#values.size >= MAX_LABELS ? other : this.#second === null ? key.slice(0, MAX_LABEL_LENGTH) : key
+    const bounded =
+      this.#values.size >= MAX_LABELS ? other : this.#second === null ? key.slice(0, MAX_LABEL_LENGTH) : key
     this.#values.set(bounded, (this.#values.get(bounded) ?? 0) + amount)
   }
 

@@ -1,15 +1,18 @@
 /** Builds routes: the stages that each needs, its header edits and bounds, frozen. It knows no socket. */
+import { type Environment, readSecret } from '../config/secrets.ts'
 import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
+import type { AnswerFilterFactory, Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import { lastHop } from '../exchange/last-hop.ts'
 import type { RoutePlace } from '../exchange/router.ts'
-import { makeSocketAdmission } from '../exchange/socket-admission.ts'
 import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
+import { makeSocketAdmission } from '../exchange/socket-admission.ts'
+import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { canonicalHost } from '../http/host.ts'
 import { makeAdmit } from '../limits/admit.ts'
 import { compileLimit } from '../limits/limiter.ts'
-import type { SocketBounds } from '../exchange/socket-bounds.ts'
+import { answerFilters, hidingAnswers, ruledAnswers } from '../messages/answers.ts'
+import { compileHider, type Hider } from '../messages/hide.ts'
 import { makeInspect } from '../messages/inspect.ts'
 import { compileRules, type MessageRules } from '../messages/rules.ts'
 import { routeStages } from '../pipeline.ts'
@@ -18,6 +21,8 @@ import type { Service } from '../upstream/service.ts'
 import { socketBounds } from './sockets.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
+/** Characters of the key by which fields are hashed. */
+const LEAST_KEY = 32
 /** Of a route that no service answers. */
 const NO_TIMEOUTS: RouteTimeouts = { firstByteMs: 0, betweenBytesMs: 0, totalMs: 0 }
 
@@ -104,7 +109,8 @@ export class RouteBuilder {
     if (service === undefined) return ownRoute(config.path, [], plainHeaders('api'), true, [])
     const { firstByte, betweenBytes } = service.config.timeouts
     const name = config.name ?? this.#defaultName(config)
-    const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing)
+    const hider = compileHide(config, this.#standing.env)
+    const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing, hider)
     const route: Route = {
       name,
       index,
@@ -119,7 +125,12 @@ export class RouteBuilder {
         socket: config.webSocket ? makeSocketAdmission(bounds) : null,
         lastHop: config.methods.includes('OPTIONS') ? lastHop : null,
         inspect: config.messages === undefined ? null : this.#inspect(config.messages, config.socketIo, bounds),
-        end: makeForward(service, this.#standing.metrics, config.webSocket ? bounds : null),
+        end: makeForward(
+          service,
+          this.#standing.metrics,
+          config.webSocket ? bounds : null,
+          this.#answers(config, hider),
+        ),
       }),
       edits: compileEdits(config.headers, true),
       maxBodyBytes: config.maxBody,
@@ -149,6 +160,13 @@ export class RouteBuilder {
     return compileRules(this.#config.messages[name]!, (kind) => metrics.count('message_cards_total', kind, name))
   }
 
+  #answers(config: RouteConfig, hider: Hider | null): AnswerFilterFactory | null {
+    const { answers, maxAnswer, socketIo } = config
+    const ruled = answers === undefined ? null : ruledAnswers(this.#rules(answers))
+    const cleaner = hider === null ? ruled : hidingAnswers(hider, socketIo, ruled)
+    return cleaner === null ? null : answerFilters(cleaner, maxAnswer, this.#standing.metrics)
+  }
+
   #inspect(name: string, speaksSocketIo: boolean, bounds: SocketBounds): Stage {
     const { limit, closesOverLimit } = bounds
     // Messages of polling count by the limits of their own route.
@@ -164,6 +182,16 @@ export class RouteBuilder {
     }
     return stage
   }
+}
+
+/** Throws ConfigurationError where the key cannot be had. */
+function compileHide({ hide }: RouteConfig, env: Environment): Hider | null {
+  if (hide === undefined) return null
+  const key = hide.key === undefined ? null : readSecret(hide.key, env)
+  if (hide.mode === 'hash' && (key ?? '').length < LEAST_KEY) {
+    fail([`a route's "hide": the key is shorter than ${LEAST_KEY} characters`])
+  }
+  return compileHider(hide.fields, hide.mode, key)
 }
 
 function fail(problems: readonly string[]): never {

@@ -1,8 +1,12 @@
 /** Builds the bounds of a route's WebSockets. It knows no socket that is open. */
 import type { Configuration, RouteConfig } from '../config/shape.ts'
+import type { TunnelFilterFactory } from '../exchange/contracts.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { compileLimit } from '../limits/limiter.ts'
 import { makeMessageLimit } from '../limits/message-limit.ts'
+import { hidePacket } from '../messages/hidden-packets.ts'
+import { type HideMessage, hiddenFilter } from '../messages/hidden-socket.ts'
+import type { Hider } from '../messages/hide.ts'
 import { capsOf, type Standing } from './standing.ts'
 
 /** `place`: listener and route, for what is counted over reloads. Names of limits lead somewhere: that was checked. */
@@ -11,6 +15,7 @@ export function socketBounds(
   route: RouteConfig,
   config: Configuration,
   standing: Standing,
+  hider: Hider | null,
 ): SocketBounds {
   const { socket } = route
   const { store, ...limits } = config.limits
@@ -32,5 +37,19 @@ export function socketBounds(
     pingMs: socket.ping,
     pongMs: socket.pong,
     lifetimeMs: socket.lifetime,
+    shown:
+      hider === null ? unchanged : (filter) => hiddenFilter(filter, route.maxAnswer, hideBy(hider, route.socketIo)),
   })
+}
+
+function unchanged(filter: TunnelFilterFactory): TunnelFilterFactory {
+  return filter
+}
+
+function hideBy(hider: Hider, speaksSocketIo: boolean): HideMessage {
+  if (speaksSocketIo) return (packet) => hidePacket(hider, packet)
+  return (text) => {
+    const cleaned = hider.document(text)
+    return cleaned.outcome === 'refused' ? null : cleaned.text
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * Opens one stored transcript and sends its bytes as fast as the client reads them. It follows no symbolic link below
+ * Opens one stored transcript and sends its bytes, cards masked, as fast as the client reads them. It follows no symbolic link below
  * the folder and opens nothing but plain files; it knows no accounts and no pages.
  */
 import { constants, read } from 'node:fs'
@@ -9,8 +9,11 @@ import { Failure } from '../errors.ts'
 import type { UpstreamHalf } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { ByteRange } from './byte-range.ts'
+import { CARD_SURROUNDINGS, maskTranscript } from './transcripts-mask.ts'
+import type { TranscriptKind } from './transcripts-path.ts'
 
 const CHUNK_BYTES = 65_536
+const EMPTY = Buffer.alloc(0)
 
 export interface OpenTranscript {
   readonly handle: FileHandle
@@ -68,14 +71,18 @@ export async function readWhole(file: OpenTranscript): Promise<Buffer | null> {
 export class FileSender implements UpstreamHalf {
   readonly #x: Exchange
   readonly #handle: FileHandle
+  readonly #kind: TranscriptKind
+  readonly #size: number
   #position: number
   readonly #end: number
   #isReading = false
   #isDone = false
 
-  constructor(x: Exchange, file: OpenTranscript, range: ByteRange | null) {
+  constructor(x: Exchange, file: OpenTranscript, kind: TranscriptKind, range: ByteRange | null) {
     this.#x = x
     this.#handle = file.handle
+    this.#kind = kind
+    this.#size = file.size
     this.#position = range === null ? 0 : range.first
     this.#end = range === null ? file.size : range.last + 1
   }
@@ -106,9 +113,13 @@ export class FileSender implements UpstreamHalf {
     }
     this.#isReading = true
     // A chunk of its own each time: the client half may still hold the last one.
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, this.#end - this.#position))
-    read(this.#handle.fd, chunk, 0, chunk.length, this.#position, (error, bytesRead, bytes) => {
-      this.#onRead(error, bytes.subarray(0, bytesRead))
+    const wanted = Math.min(CHUNK_BYTES, this.#end - this.#position)
+    const before = Math.min(CARD_SURROUNDINGS, this.#position)
+    const behind = Math.min(CARD_SURROUNDINGS, this.#size - this.#position - wanted)
+    const piece = Buffer.allocUnsafe(before + wanted + behind)
+    read(this.#handle.fd, piece, 0, piece.length, this.#position - before, (error, bytesRead, bytes) => {
+      const read = bytes.subarray(0, bytesRead)
+      this.#onRead(error, error === null ? maskTranscript(read, this.#kind).subarray(before, before + wanted) : EMPTY)
     })
   }
 

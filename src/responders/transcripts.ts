@@ -11,6 +11,7 @@ import { readRange } from './byte-range.ts'
 import { PAGE_POLICY, prefersPage } from './page.ts'
 import { FileSender, type OpenTranscript, openTranscript, readWhole } from './transcripts-file.ts'
 import { Lister } from './transcripts-list.ts'
+import { maskTranscript } from './transcripts-mask.ts'
 import { conversationPage, listPage } from './transcripts-page.ts'
 import { parseTranscriptPath, pathOf, type TranscriptKind, type TranscriptName } from './transcripts-path.ts'
 
@@ -84,9 +85,10 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
   }
 
   async function sendConversation(x: Exchange, name: TranscriptName, file: OpenTranscript): Promise<void> {
-    const bytes = await readWhole(file)
+    const stored = await readWhole(file)
     if (x.finished) return
-    if (bytes === null) return x.refuse('internal', 'transcript became shorter while it was read')
+    if (stored === null) return x.refuse('internal', 'transcript became shorter while it was read')
+    const bytes = maskTranscript(stored, 'json')
     record(x, name.name, 'success', 'page')
     const page = conversationPage(name.name, parseJson(bytes))
     if (page === null) x.respond(200, dataHeaders('json'), bytes)
@@ -121,7 +123,7 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
       closeQuietly(file)
       return x.sendEnd(null)
     }
-    new FileSender(x, file, range).start()
+    new FileSender(x, file, name.kind, range).start()
   }
 
   function refuse(x: Exchange, object: string, reason: string): void {

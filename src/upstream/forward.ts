@@ -4,7 +4,15 @@
  */
 import type { Duplex } from 'node:stream'
 import { Failure } from '../errors.ts'
-import { type BodySink, DONE, type Metrics, type Stage, type UpstreamHalf } from '../exchange/contracts.ts'
+import {
+  type AnswerFilter,
+  type AnswerFilterFactory,
+  type BodySink,
+  DONE,
+  type Metrics,
+  type Stage,
+  type UpstreamHalf,
+} from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { getHeader, type HeaderList, HOP_BY_HOP } from '../http/headers.ts'
@@ -17,10 +25,15 @@ import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } fro
 
 const MAX_TRIES = 2
 
-/** Makes the stage that hands the exchange to a service. Without `bounds` no WebSocket is opened. */
-export function makeForward(service: Service, metrics: Metrics, bounds: SocketBounds | null = null): Stage {
+/** Makes the stage that hands the exchange to a service. Without `bounds` no WebSocket is opened; `answers` inspects answers. */
+export function makeForward(
+  service: Service,
+  metrics: Metrics,
+  bounds: SocketBounds | null = null,
+  answers: AnswerFilterFactory | null = null,
+): Stage {
   return (x) => {
-    new Forwarding(x, service, metrics, bounds).start()
+    new Forwarding(x, service, metrics, bounds, answers).start()
     return DONE
   }
 }
@@ -41,6 +54,9 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
   readonly #metrics: Metrics
   readonly #bounds: SocketBounds | null
   readonly #handshake: Handshake | null
+  readonly #answer: AnswerFilter | null
+  /** Of a head that waits for the body's inspection; 0 for none. */
+  #heldStatus = 0
   #endpoint: Endpoint | null = null
   #dispatcher: Dispatcher | null = null
   #control: UpstreamControl | null = null
@@ -50,7 +66,13 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
   #answerBegun = false
   #over = false
 
-  constructor(x: Exchange, service: Service, metrics: Metrics, bounds: SocketBounds | null) {
+  constructor(
+    x: Exchange,
+    service: Service,
+    metrics: Metrics,
+    bounds: SocketBounds | null,
+    answers: AnswerFilterFactory | null,
+  ) {
     const { firstByteMs, betweenBytesMs } = x.route!.timeouts
     this.#x = x
     this.#service = service
@@ -59,7 +81,8 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
     this.#handshake = x.isWebSocket ? makeHandshake(x) : null
     this.method = x.method
     this.path = x.path + x.query
-    this.headers = requestHeaders(x)
+    this.#answer = answers === null ? null : answers(x)
+    this.headers = this.#answer === null ? requestHeaders(x) : wholeAndPlain(requestHeaders(x))
     if (this.#handshake !== null) for (const each of handshakeHeaders(this.#handshake)) this.headers.push(each)
     this.isWebSocket = x.isWebSocket
     this.firstByteMs = firstByteMs
@@ -119,18 +142,48 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
     x.upstreamMs = performance.now() - x.startedAt
     const type = getHeader(headers, 'content-type')
     if (type?.startsWith('text/event-stream')) x.deadline = 0
-    x.respondHead(status, relayable(status, headers))
+    const shown = this.#answer === null ? headers : this.#answer.onHead(status, headers)
+    if (shown === null) this.#heldStatus = status
+    else x.respondHead(status, relayable(status, shown))
   }
 
   onData(chunk: Buffer): void {
-    if (!this.#over && !this.#x.sendData(chunk)) this.#control?.pause()
+    if (this.#over) return
+    const shown = this.#answer === null ? chunk : this.#answer.onData(chunk)
+    if (shown === null) return this.#refuseAnswer()
+    if (shown.length > 0 && !this.#x.sendData(shown)) this.#control?.pause()
+  }
+
+  #refuseAnswer(): void {
+    const control = this.#control
+    this.#fail(new Failure(this.#answer!.failure))
+    control?.abort()
   }
 
   onEnd(trailers: HeaderList | null): void {
     if (this.#over) return
+    if (this.#answer !== null) return this.#endAnswer(this.#answer)
     this.#over = true
     this.#x.upstream = null
     this.#x.sendEnd(trailers === null ? null : withoutHopByHop(trailers))
+  }
+
+  /** Trailers of an inspected answer may vouch for what the service wrote: they stay behind. */
+  #endAnswer(answer: AnswerFilter): void {
+    const rest = answer.onEnd()
+    if (rest === null) return this.#refuseAnswer()
+    const x = this.#x
+    this.#over = true
+    x.upstream = null
+    if (this.#heldStatus !== 0) {
+      x.respondHead(this.#heldStatus, [
+        ...relayable(this.#heldStatus, answer.held),
+        'content-length',
+        String(rest.length),
+      ])
+    }
+    if (rest.length > 0) x.sendData(rest)
+    x.sendEnd(null)
   }
 
   onUpgrade(headers: HeaderList, socket: Duplex): void {
@@ -198,6 +251,17 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
     this.#x.upstream = null
     this.#x.fail(failure)
   }
+}
+
+/** Asks for an answer that can be inspected: not compressed, and no part of one (RFC 9110, 12.5.3 and 14.2). */
+function wholeAndPlain(headers: HeaderList): HeaderList {
+  const out: HeaderList = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!
+    if (name !== 'accept-encoding' && name !== 'range' && name !== 'if-range') out.push(name, headers[i + 1]!)
+  }
+  out.push('accept-encoding', 'identity')
+  return out
 }
 
 /**

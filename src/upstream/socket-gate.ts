@@ -2,13 +2,13 @@
  * The bounds of a route on one open WebSocket: every frame of the client is judged by its header before the filter behind
  * gets it; a message over a rate waits, is dropped, or ends the socket. It reads no payload but its own pongs.
  */
-import { randomBytes } from 'node:crypto'
 import type { Metrics, TunnelFilter, TunnelFilterFactory, TunnelSides } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { TokenBucket } from '../exchange/token-bucket.ts'
 import { FrameHeader } from '../http/frame-header.ts'
-import { applyMask, BINARY, CLOSE, CLOSE_CODES, CONTINUATION, PING, PONG, writeFrame } from '../http/websocket-frames.ts'
+import { BINARY, CLOSE, CLOSE_CODES, CONTINUATION, PONG } from '../http/websocket-frames.ts'
+import { KeepAlive, OWN_PONG_BYTES } from './keep-alive.ts'
 import { relayFilter } from './relay-filter.ts'
 
 const PASS = 0
@@ -21,8 +21,6 @@ const CONTROL_BURST = 200
 const CONTROL_WINDOW_MS = 4000
 /** What may arrive of a client that was told to pause. */
 const MAX_QUEUED = 1024 * 1024
-const PONG_BYTES = 8
-const MASK_BYTES = 4
 const EMPTY = Buffer.alloc(0)
 /** The label of what is no message of its own. */
 const SOCKET = '-'
@@ -44,7 +42,7 @@ export class SocketGate implements TunnelSides {
   readonly #controls: TokenBucket
   readonly #openedAt: number
   readonly #idleMs: number
-  readonly #pingPayload: Buffer = randomBytes(PONG_BYTES)
+  readonly #keepAlive: KeepAlive
   /** Bytes of the running frame that are still to come. */
   #left = 0
   #dropsFrame = false
@@ -59,11 +57,9 @@ export class SocketGate implements TunnelSides {
   #closing = false
   #sawClose = false
   #movedAt: number
-  #heardAt: number
-  #pingedAt = 0
 
   constructor(x: Exchange, bounds: SocketBounds, tunnel: TunnelEnds, metrics: Metrics, now: number) {
-    const factory: TunnelFilterFactory = x.tunnelFilter ?? relayFilter
+    const factory: TunnelFilterFactory = bounds.shown(x.tunnelFilter ?? relayFilter)
     this.#x = x
     this.#bounds = bounds
     this.#tunnel = tunnel
@@ -76,14 +72,14 @@ export class SocketGate implements TunnelSides {
     this.#idleMs = bounds.idleMs === 0 ? x.listener.limits.tunnelIdleMs : bounds.idleMs
     this.#openedAt = now
     this.#movedAt = now
-    this.#heardAt = now
+    this.#keepAlive = new KeepAlive(bounds.pingMs, bounds.pongMs, now)
     this.#filter = factory(x, this)
   }
 
   // --- the tunnel's side ---
 
   onClientData(chunk: Buffer, now: number): void {
-    this.#heardAt = now
+    this.#keepAlive.heard(now)
     // The filter drops what comes after the frame that it lets end.
     if (this.#closing) return this.#filter.onClientData(chunk)
     if (this.#sawClose) return
@@ -119,15 +115,17 @@ export class SocketGate implements TunnelSides {
   /** Five times a second. `isReading`: false while the service takes nothing more, so that the client cannot be heard. */
   onTick(now: number, isReading: boolean): void {
     if (this.#closing) return
-    const { lifetimeMs, pingMs } = this.#bounds
+    const { lifetimeMs } = this.#bounds
     if (now - this.#movedAt > this.#idleMs) return this.#end(CLOSE_CODES.goingAway, 'idle', 'idle')
     if (lifetimeMs > 0 && now - this.#openedAt > lifetimeMs) {
       return this.#end(CLOSE_CODES.goingAway, 'open for too long', 'lifetime')
     }
     if (this.#held === 'rate' && this.#hasTokens(now)) this.#goOn(now)
-    if (!isReading || this.#held !== null || this.#filterHeld) this.#heardAt = now
-    if (pingMs > 0) this.#keepAlive(now)
+    if (!isReading || this.#held !== null || this.#filterHeld) this.#keepAlive.heard(now)
+    if (!this.#keepAlive.onTick(now, this.#ping)) this.#end(CLOSE_CODES.goingAway, 'no answer to a ping', 'pong')
   }
+
+  readonly #ping = (frame: Buffer): boolean => this.#filter.ping(frame)
 
   /** The client takes nothing of what waits for it. */
   onStuck(): void {
@@ -186,17 +184,17 @@ export class SocketGate implements TunnelSides {
         continue
       }
       const isRead = header.read(bytes, at)
-      const isPong = isRead && header.opcode === PONG && header.length === PONG_BYTES
-      if (!isRead || (isPong && bytes.length - at < header.size + PONG_BYTES)) {
+      const isPong = isRead && header.opcode === PONG && header.length === OWN_PONG_BYTES
+      if (!isRead || (isPong && bytes.length - at < header.size + OWN_PONG_BYTES)) {
         this.#pass(bytes, from, at)
         if (header.fault !== null) this.#end(header.fault.code, header.fault.reason, 'protocol')
         else this.#kept = Buffer.from(bytes.subarray(at))
         return
       }
       const end = at + header.size
-      if (isPong && this.#isOwnPong(bytes, end)) {
+      if (isPong && this.#keepAlive.isAnswer(bytes, end)) {
         this.#pass(bytes, from, at)
-        at = end + PONG_BYTES
+        at = end + OWN_PONG_BYTES
         from = at
         continue
       }
@@ -328,22 +326,5 @@ export class SocketGate implements TunnelSides {
     this.#held = null
     this.#judge(kept, now)
     if (this.#held === null && !this.#filterHeld) this.#tunnel.resumeClient()
-  }
-
-  // --- whether the client is there ---
-
-  #keepAlive(now: number): void {
-    const { pingMs, pongMs } = this.#bounds
-    if (this.#pingedAt > this.#heardAt) {
-      if (now - this.#pingedAt > pongMs) this.#end(CLOSE_CODES.goingAway, 'no answer to a ping', 'pong')
-    } else if (now - this.#heardAt > pingMs && this.#filter.ping(writeFrame(PING, this.#pingPayload, false))) {
-      this.#pingedAt = now
-    }
-  }
-
-  #isOwnPong(bytes: Buffer, payloadAt: number): boolean {
-    const payload = Buffer.from(bytes.subarray(payloadAt, payloadAt + PONG_BYTES))
-    applyMask(payload, bytes, payloadAt - MASK_BYTES)
-    return payload.equals(this.#pingPayload)
   }
 }

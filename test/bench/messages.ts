@@ -72,12 +72,19 @@ const CASES: readonly Case[] = [
   { title: 'cap, opened comments', message: capped('<!--') },
   { title: 'cap, opened scripts', message: capped('<script>') },
   { title: 'cap, attributes without end', message: json(`<a ${'b="c" '.repeat(1800)}`) },
+  { title: 'cap, ampersands before an element', message: json(`${'&'.repeat(16_000)}<b>x</b>`) },
+  { title: 'cap, words before an element', message: json(`${'a<R '.repeat(4000)}<b>x</b>`) },
   { title: 'cap, character references', message: capped('&lt;') },
   { title: 'cap, one element of many quotes', message: json(`<a b='${"'".repeat(16_000)}>`) },
   {
     title: 'cap, many members',
     message: `{${Array.from({ length: 1400 }, (_, i) => `"k${i}":${i}`).join()},"text":"x"}`,
   },
+  { title: '1 KB, cards', message: json('4111 1111 1111 1111 cvv 123, '.repeat(35)) },
+  { title: 'cap, cards one after another', message: capped('4111111111111111 ') },
+  { title: 'cap, half cards', message: capped('4111 ') },
+  { title: 'cap, single digits', message: capped('1 ') },
+  { title: 'cap, digits of another script', message: capped('٤') },
   { title: 'nested 200 deep', message: deep() },
 ]
 

@@ -10,6 +10,9 @@ export interface GatewayPlaces {
   readonly accessPath: string
 }
 
+/** What is measured is the gateway, not its bounds on one socket. */
+const UNBOUNDED = { perAddress: 100_000, messageRate: '10000000 per second', byteRate: '100 GB' }
+
 export function gatewayConfig(place: Place, variant: Variant, { port, adminPort, accessPath }: GatewayPlaces): string {
   const common = { profiles: ['internet'], purpose: 'benchmark', limits: ['clients'], headers: 'page' }
   const messages = variant.filter ? { messages: 'chat' } : {}
@@ -17,7 +20,15 @@ export function gatewayConfig(place: Place, variant: Variant, { port, adminPort,
   const fixed = [
     { path: '/*', methods: ['GET', 'POST'], service: 'site', ...common },
     { path: '/api/*', methods: ['POST'], service: 'site', ...common, ...messages },
-    { path: SOCKET_PATH, methods: ['GET'], service: 'sockets', webSocket: true, ...common, ...messages },
+    {
+      path: SOCKET_PATH,
+      methods: ['GET'],
+      service: 'sockets',
+      webSocket: true,
+      socket: UNBOUNDED,
+      ...common,
+      ...messages,
+    },
     { path: SMALL_PATH, methods: ['GET'], service: 'site', ...common },
   ]
   const further = Array.from({ length: Math.max(0, variant.routes - fixed.length) }, (_, i) => ({

@@ -2,6 +2,7 @@
  * A real browser's word on the HTML filter: what is left of the hostile texts makes no element, runs nothing and loads
  * nothing, in innerHTML and wherever else careless pages put text; the honest texts read back as they were written.
  */
+import fc from 'fast-check'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import type { MessagesConfig } from '../../src/config/shape.ts'
@@ -225,4 +226,121 @@ t.test('escape: code and markup read back in innerHTML', async (t) => {
   )
   for (const [i, words] of texts.entries()) if (found[i]![0] !== words) t.equal(found[i]![0], words)
   t.ok(found.length > 70)
+})
+
+const PIECES = fc.oneof(
+  fc.constantFrom(...allowTags.flatMap((name) => [`<${name}>`, `</${name}>`, `<${name} onclick=__pwned=1 x="`])),
+  fc.constantFrom(
+    ...[
+      '<',
+      '</',
+      '>',
+      '/',
+      '=',
+      '"',
+      "'",
+      '`',
+      ' ',
+      '\n',
+      '!',
+      '--',
+      '?',
+      'x',
+      'B',
+      'img',
+      '😀',
+      'א',
+      '\u202e',
+      '\u200b',
+      '\u0085',
+    ],
+    ...[
+      '<!--',
+      '-->',
+      '<![CDATA[',
+      ']]>',
+      '<script>',
+      '</script>',
+      '<style>',
+      '</style>',
+      '<svg>',
+      '</svg>',
+      '<math>',
+      '<mtext>',
+    ],
+    ...[
+      '<table>',
+      '<td>',
+      '</table>',
+      '<select>',
+      '<option>',
+      '<textarea>',
+      '</textarea>',
+      '<form>',
+      '</form>',
+      '<template>',
+    ],
+    ...[
+      '<noscript>',
+      '</noscript>',
+      '<xmp>',
+      '<plaintext>',
+      '<title>',
+      '<iframe>',
+      '<img src=x onerror=__pwned=1>',
+      '<mglyph>',
+    ],
+    ...[
+      'img src=x onerror=__pwned=1>',
+      'svg/onload=__pwned=1>',
+      '<a href=javascript:__pwned=1>',
+      '<x onfocus=__pwned=1 autofocus>',
+    ],
+  ),
+)
+const REFERENCES = fc.constantFrom(
+  '&',
+  '&lt;',
+  '&lt',
+  '&#60;',
+  '&#60',
+  '&#x3c;',
+  '&amp;',
+  '&amp;lt;',
+  '&gt;',
+  '\0',
+  '\u0001',
+  '\u0080',
+)
+const sample = (pieces: fc.Arbitrary<string>): string[] =>
+  fc.sample(
+    fc.array(pieces, { maxLength: 16 }).map((each) => each.join('')),
+    { numRuns: 2500, seed: 17 },
+  )
+
+t.test('random markup makes nothing but what is allowed', async (t) => {
+  const texts = sample(fc.oneof({ arbitrary: PIECES, weight: 4 }, { arbitrary: REFERENCES, weight: 1 }))
+  for (const mode of ['strip', 'escape', 'allow'] as const) {
+    for (const output of ['html', 'text'] as const) {
+      const seen = await openPage(t)
+      const results = texts.map((each) => filter(mode, output)(each)!)
+      for (const [i, found] of (await parse(seen.page, results, ['div', 'table', 'svg'])).entries()) {
+        const foreign = found.filter((each) => mode !== 'allow' || (!KEPT.has(each) && !LINK.test(each)))
+        if (foreign.length > 0) t.fail(`${mode}, ${output}: ${JSON.stringify(texts[i])} made ${foreign.join(', ')}`)
+      }
+      await settle(seen.page)
+      t.same(await isClean(seen), CLEAN, `${mode}, ${output}: nothing ran, nothing was loaded`)
+    }
+  }
+})
+
+t.test('escape: random markup reads back letter for letter', async (t) => {
+  const { page } = await openPage(t)
+  const texts = sample(PIECES)
+  const found = await read(
+    page,
+    texts.map((each) => filter('escape', 'html')(each)!),
+  )
+  for (const [i, words] of texts.entries()) if (found[i]![0] !== ended(words)) t.equal(found[i]![0], words)
+  t.equal(found.length, texts.length)
 })

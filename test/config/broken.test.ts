@@ -91,7 +91,11 @@ const TABLE: readonly Row[] = [
     '"services": {\n    "none": ▶[], "chat": {',
     'services.none: must be an object, not a list',
   ],
-  ['"html": "strip"', '"html": ▶true', 'messages.customer.html: must be one of "strip", "escape", "allow", "reject", not true'],
+  [
+    '"html": "strip"',
+    '"html": ▶true',
+    'messages.customer.html: must be one of "strip", "escape", "allow", "reject", not true',
+  ],
   [
     '"maxConnections": 64',
     '"maxConnections": ▶"64"',

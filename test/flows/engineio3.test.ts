@@ -38,11 +38,16 @@ async function startServer(attach: (http: ReturnType<typeof createServer>) => { 
   return `http://127.0.0.1:${(http.address() as AddressInfo).port}`
 }
 
-const heard: Record<string, Heard[]> = { old: [], new: [] }
+const heard: Record<string, Heard[]> = { old: [], new: [], bytes: [] }
 const options = { serveClient: false, pingInterval: 400, pingTimeout: 10_000 }
 const old = await startServer((http) => {
   const server = oldServer(http, { ...options, path: '/old.io' })
   for (const name of ['/', '/agents']) server.of(name).on('connection', welcome(heard.old!, name))
+  return server
+})
+const bytes = await startServer((http) => {
+  const server = oldServer(http, { ...options, path: '/bytes.io' })
+  server.of('/').on('connection', welcome(heard.bytes!, '/'))
   return server
 })
 const today = await startServer((http) => {
@@ -54,11 +59,11 @@ const today = await startServer((http) => {
 const route = { profiles: ['internet'], purpose: 'chat', webSocket: true, socketIo: true, messages: 'chat' }
 const gateway = await startGatewayHere(
   testConfig('', {
-    services: { old: { endpoints: [old] }, new: { endpoints: [today] } },
+    services: { old: { endpoints: [old] }, new: { endpoints: [today] }, bytes: { endpoints: [bytes] } },
     routes: [
       { ...route, path: '/old.io/*', service: 'old' },
       { ...route, path: '/new.io/*', service: 'new' },
-      { ...route, path: '/bytes.io/*', service: 'old', messages: 'bytes' },
+      { ...route, path: '/bytes.io/*', service: 'bytes', messages: 'bytes' },
     ],
     messages: {
       chat: { events: { message: ['$[0].text'] }, otherEvents: 'refuse' },
@@ -142,6 +147,16 @@ t.test('an event that is refused does not arrive', async (t) => {
       [{ text: 'after' }],
       way,
     )
+    socket.disconnect()
+  }
+})
+
+t.test('attachments, where they may pass', async (t) => {
+  const file = Buffer.from([0, 60, 98, 62, 255])
+  for (const [way, how] of [WAYS[1]!, WAYS[2]!]) {
+    const socket = await join(t, 'bytes', how)
+    await ask(socket, { text: '<b>x</b>', file })
+    t.same(heard.bytes!.at(-1)!.value, { text: 'x', file }, way)
     socket.disconnect()
   }
 })

@@ -331,9 +331,10 @@ for (const [store, gateway] of Object.entries(stores)) {
       socket.send('2')
       await socket.ping()
       const events = heard.get(`${here('/events')}?EIO=4&transport=websocket`)!
-      t.same(events.map((each) => /\["([^"]+)"/.exec(each)?.[1] ?? each), [
-        ...['message', 'typing', 'message', 'made-up', 'typing', 'other', '2'],
-      ])
+      t.same(
+        events.map((each) => /\["([^"]+)"/.exec(each)?.[1] ?? each),
+        [...['message', 'typing', 'message', 'made-up', 'typing', 'other', '2']],
+      )
       const text = await metrics(gateway.adminPort)
       t.match(text, 'portcullis_socket_refusals_total{event="message",reason="limit"}')
       t.match(text, 'portcullis_socket_refusals_total{event="typing",reason="limit"} 1')

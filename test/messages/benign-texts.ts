@@ -183,7 +183,7 @@ export const BY_LANGUAGE: Readonly<Record<string, readonly string[]>> = {
   am: ['ትዕዛዜ የት ነው? አመሰግናለሁ!', 'ዋጋ < 100', 'እወድሃለሁ <3'],
 }
 
-export const SIGNS: readonly string[] = [
+const SIGNS: readonly string[] = [
   '<3',
   '</3',
   '<333',
@@ -278,6 +278,14 @@ export const SIGNS: readonly string[] = [
 /** Code without HTML in it. Much of it looks like a tag to a careless reader. */
 export const CODE: readonly string[] = [
   'if (a<b && c>d) return',
+  'if (a<b && c==d || e>f) return',
+  'if a<R and x=5 then y>3',
+  'x<y and z=1 or w>2',
+  "while (i<n && s[i]=='x') i->j",
+  "if [ $a<b ] && c='d' && e>f",
+  'a <b == c> d',
+  'p<q, r="x", s>t',
+  'a<b + c=d>e',
   'for (let i=0;i<n;i++) {}',
   'for (i = 0; i <n; ++i) x <<= 1;',
   'while(x<y){x++}',
@@ -290,6 +298,11 @@ export const CODE: readonly string[] = [
   'fn main() -> Result<(), Box<dyn Error>> {}',
   'let x: Vec<u8> = Vec::<u8>::new();',
   "impl<'a> Iterator for Iter<'a> {}",
+  'Map<String, List<Image>> m; Foo<Text> t',
+  'const x: Promise<object> = f<Map>(y)',
+  'std::set<data> s; std::vector<object> v;',
+  'if (size<data && time>object) x()',
+  'i<time || j>map',
   'const f = <T,>(x: T): T => x',
   'type A = Record<string, Partial<B>>',
   'Set<A> x = new Set<B>(); f<I>(x)',

@@ -316,7 +316,6 @@ function overWebSocket(query: string, message: string): string {
     toClient: noop,
     pauseClient: noop,
     resumeClient: noop,
-    admit: () => true,
     end: noop,
     admit: () => true,
   }

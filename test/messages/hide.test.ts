@@ -1,0 +1,97 @@
+/** Hidden fields, in documents and in packets of a service. */
+import { createHmac } from 'node:crypto'
+import t from 'tap'
+import { hidePacket, hidePayload, hidePayload3 } from '../../src/messages/hidden-packets.ts'
+import { compileHider } from '../../src/messages/hide.ts'
+
+const PATHS = ['$..customer.phone', '$.ids[*]', '$.customer.phone']
+const mask = compileHider(PATHS, 'mask', null)
+const drop = compileHider(PATHS, 'drop', null)
+const key = 'k'.repeat(32)
+const hash = compileHider(PATHS, 'hash', key)
+const keyed = (text: string) => createHmac('sha256', key).update(text).digest('base64url').slice(0, 22)
+
+t.test('texts and numbers, wherever the paths lead, and once', async (t) => {
+  const json =
+    '{"customer":{"phone":"+49 170 1234567","Phone":4917012345678901234,"x":1},"ids":["a",12,true,null],"phone":"0"}'
+  t.equal(
+    mask.document(json).text,
+    '{"customer":{"phone":"*************67","Phone":"*****************34","x":1},"ids":["*","**",true,null],"phone":"0"}',
+  )
+  t.equal(
+    hash.document(json).text,
+    `{"customer":{"phone":"${keyed('+49 170 1234567')}","Phone":"${keyed('4917012345678901234')}","x":1},"ids":["${keyed('a')}","${keyed('12')}",true,null],"phone":"0"}`,
+  )
+  t.equal(drop.document(json).text, '{"customer":{"x":1},"ids":[null,null,null,null],"phone":"0"}')
+  t.equal(
+    mask.document('{"a":[{"customer":{"phone":{"home":"12345678","all":["x"]}}}]}').text,
+    '{"a":[{"customer":{"phone":{"home":"******78","all":["*"]}}}]}',
+  )
+  t.equal(drop.document('{"customer":{"phone":{"home":"1"}}}').text, '{"customer":{}}')
+  const same = '{ "id": 12345678901234567890 }'
+  t.same(mask.document(same), { outcome: 'same', text: same })
+})
+
+t.test('what cannot be read is refused', async (t) => {
+  for (const json of [
+    '',
+    'x',
+    '{"customer":{"phone":"1","phone":"2"}}',
+    `${'['.repeat(40)}${']'.repeat(40)}`,
+    '{"__proto__":1}',
+  ])
+    t.equal(mask.document(json).outcome, 'refused', json)
+})
+
+const customer = '{"customer":{"phone":"+491701234567"}}'
+const hidden = '{"customer":{"phone":"***********67"}}'
+
+t.test('packets of a service', async (t) => {
+  t.equal(hidePacket(mask, `42["message",${customer},"x"]`), `42["message",${hidden},"x"]`)
+  t.equal(hidePacket(mask, `42/agents,7["message",[${customer}]]`), `42/agents,7["message",[${hidden}]]`)
+  t.equal(hidePacket(mask, `43/agents,7[${customer}]`), `43/agents,7[${hidden}]`)
+  t.equal(hidePacket(mask, `44${customer}`), `44${hidden}`)
+  t.equal(hidePacket(hash, `42["m",${customer}]`), `42["m",{"customer":{"phone":"${keyed('+491701234567')}"}}]`)
+  for (const packet of [
+    '2',
+    '3',
+    '3probe',
+    '6',
+    '1',
+    '0{"sid":"x","upgrades":[]}',
+    '40{"sid":"x"}',
+    '41',
+    '40/agents,',
+    '44"no"',
+    '42["m",1]',
+  ])
+    t.equal(hidePacket(mask, packet), packet)
+  for (const packet of [
+    '',
+    '2x',
+    '0x',
+    '4',
+    '42["m"',
+    '451-["m",{"_placeholder":true,"num":0}]',
+    'bAAAA',
+    'b4AAAA',
+    '42["m",{"a":1,"a":2}]',
+    '<b>',
+  ])
+    t.equal(hidePacket(mask, packet), null, packet)
+})
+
+t.test('answers to polls', async (t) => {
+  const event = `42["m",${customer}]`
+  const shown = `42["m",${hidden}]`
+  t.equal(hidePayload(mask, `2\x1e${event}\x1ebAAAA`), `2\x1e${shown}`)
+  t.equal(hidePayload(mask, 'bAAAA'), '6')
+  t.equal(hidePayload3(mask, `1:2${event.length}:${event}`), `1:2${shown.length}:${shown}`)
+  t.equal(hidePayload3(mask, '5:bAAAA'), '1:6')
+  for (const broken of ['x', '9:2', '1:2x', '01:2']) t.equal(hidePayload3(mask, broken), null, broken)
+})
+
+t.test('a path to one argument', async (t) => {
+  const first = compileHider(['$[0]', '$.phone'], 'mask', null)
+  t.equal(hidePacket(first, '42["phone","+491701234567",{"phone":"x"}]'), '42["phone","***********67",{"phone":"*"}]')
+})
