@@ -109,7 +109,7 @@ export function cardOf(digits: string): CardMatch | null {
 const UNCHECKED: CardMatch = Object.freeze({ brand: 'unionpay', isSure: false })
 
 /** ISO/IEC 7812-1, annex B. */
-export function passesLuhn(digits: string): boolean {
+function passesLuhn(digits: string): boolean {
   let sum = 0
   let isDoubled = false
   for (let i = digits.length - 1; i >= 0; i--) {

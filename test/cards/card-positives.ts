@@ -82,7 +82,7 @@ const zeros: Readonly<Record<string, number>> = {
   segmented: 0x1fbf0,
   subscript: 0x2080,
 }
-export const inScript = (number: string, zero: number): string =>
+const inScript = (number: string, zero: number): string =>
   number.replace(/\d/g, (digit) => String.fromCodePoint(zero + Number(digit)))
 const SCRIPTS = Object.entries(zeros).flatMap(([name, zero]) => [
   `${name} ⟦${inScript(V, zero)}⟧`,

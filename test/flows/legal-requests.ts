@@ -102,7 +102,7 @@ for (const [name, chunks, body] of [
   ['several trailers', '5\r\nhello\r\n0\r\nX-Sum: abc\r\nX-Empty:\r\nX-Sum: def\r\n\r\n', 'hello'],
   [
     'trailers that must be ignored',
-    '5\r\nhello\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\nHost: evil\r\n\r\n',
+    '5\r\nhello\r\n0\r\nHost: evil\r\nExpect: 100-continue\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n',
     'hello',
   ],
   ['line ends in a chunk', '4\r\n\r\n\r\n\r\n0\r\n\r\n', '\r\n\r\n'],

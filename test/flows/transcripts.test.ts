@@ -292,6 +292,7 @@ for (const transport of requestTransports) {
 t.test('many at once with the right password all get in, and cost one check', async (t) => {
   const client = requestTransports[1]!.open(placeOf(gateway))
   t.teardown(() => client.close())
+  await gateway.gateway.log.flush()
   const before = gateway.auditLines().length
   const replies = await Promise.all(
     Array.from({ length: 12 }, () => client.ask({ path: '/2026-11-01-chat.json', headers: as('joan') })),
