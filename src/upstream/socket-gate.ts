@@ -82,7 +82,7 @@ export class SocketGate implements TunnelSides {
     this.#keepAlive.heard(now)
     // The filter drops what comes after the frame that it lets end.
     if (this.#closing) return this.#filter.onClientData(chunk)
-    if (this.#sawClose) return
+    if (this.#isPastClose) return
     if (this.#held !== null) return this.#queue(chunk)
     const kept = this.#kept
     this.#kept = EMPTY
@@ -183,6 +183,8 @@ export class SocketGate implements TunnelSides {
         if (this.#dropsFrame) from = at
         continue
       }
+      // RFC 6455, 5.5.1: nothing follows a close frame.
+      if (this.#isPastClose) return this.#pass(bytes, from, at)
       const isRead = header.read(bytes, at)
       const isPong = isRead && header.opcode === PONG && header.length === OWN_PONG_BYTES
       if (!isRead || (isPong && bytes.length - at < header.size + OWN_PONG_BYTES)) {
@@ -220,6 +222,11 @@ export class SocketGate implements TunnelSides {
       if (header.opcode === CLOSE) this.#sawClose = true
     }
     this.#pass(bytes, from, bytes.length)
+  }
+
+  /** The client's close frame has come, and all of it. */
+  get #isPastClose(): boolean {
+    return this.#sawClose && this.#left === 0
   }
 
   #pass(bytes: Buffer, from: number, to: number): void {
