@@ -7,7 +7,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { Failure } from '../errors.ts'
 import { type AuditLog, DONE, type Metrics, type Stage, type Step, WAIT } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import type { HeaderList } from '../http/headers.ts'
+import { withoutFields } from '../http/headers.ts'
 import type { Accounts } from './accounts.ts'
 import { readCredentials } from './credentials.ts'
 import type { Lockout } from './lockout.ts'
@@ -139,7 +139,7 @@ export function makeSignIn(options: SignInOptions): Stage {
       case 'remembered':
         x.user = user
         // The password was meant for the gateway: a service behind it must not learn it.
-        x.headers = withoutCredentials(x.headers)
+        x.headers = withoutFields(x.headers, (name) => name === 'authorization')
         x.resume()
         return
       case 'wrong':
@@ -175,14 +175,6 @@ export function makeSignIn(options: SignInOptions): Stage {
   }
 
   return signIn
-}
-
-function withoutCredentials(headers: HeaderList): HeaderList {
-  const kept: HeaderList = []
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] !== 'authorization') kept.push(headers[i]!, headers[i + 1]!)
-  }
-  return kept
 }
 
 function hasLeft(x: Exchange): boolean {

@@ -12,7 +12,6 @@ import {
   GO,
   type HeaderEdits,
   type ListenerPlan,
-  type Responder,
   type Route,
   type Stage,
   type TunnelFilterFactory,
@@ -85,7 +84,6 @@ export class Exchange {
   // set by route and the stages after it
   route: Route | null = null
   user = ''
-  responder: Responder | null = null
   /** The whole body, where a stage collected (and maybe changed) it; what is forwarded then. */
   bodyBytes: Buffer | null = null
   tunnelFilter: TunnelFilterFactory | null = null

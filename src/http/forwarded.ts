@@ -3,11 +3,11 @@
  * client must not send because an upstream would believe them.
  */
 import { normaliseAddress } from './address.ts'
+import { TOKEN } from './headers.ts'
 
 /** More hops than any real chain has: the reading stays bounded. */
 export const MAX_HOPS = 32
 const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?$/
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /**
  * The client's address by X-Forwarded-For, read right to left for as long as the sender is trusted. What is not an address

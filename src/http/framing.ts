@@ -5,9 +5,9 @@
 import { countHeader, getHeader, type HeaderList, hasToken, joinHeader } from './headers.ts'
 
 /** No sign, no list, no leading zero, exact as a double. */
-const LENGTH = /^(?:0|[1-9]\d{0,14})$/
+export const LENGTH = /^(?:0|[1-9]\d{0,14})$/
 /** Not toLowerCase(), which also turns the Kelvin sign into a k. */
-const CHUNKED = /^chunked$/i
+export const CHUNKED_CODING = /^chunked$/i
 const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{22}==$/
 
 /**
@@ -29,7 +29,9 @@ export function bodyFraming(headers: HeaderList, version: string): number | 'bad
     }
   }
   if (transferEncoding !== null) {
-    return CHUNKED.test(transferEncoding) && contentLength === null && version === 'http/1.1' ? -1 : 'bad-framing'
+    return CHUNKED_CODING.test(transferEncoding) && contentLength === null && version === 'http/1.1'
+      ? -1
+      : 'bad-framing'
   }
   if (contentLength === null) return 0
   return LENGTH.test(contentLength) ? Number(contentLength) : 'bad-framing'

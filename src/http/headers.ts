@@ -15,6 +15,13 @@ export function hasHeader(headers: HeaderList, name: string): boolean {
   return false
 }
 
+/** A list without the fields that `drops` names. */
+export function withoutFields(headers: HeaderList, drops: (name: string) => boolean): HeaderList {
+  const kept: HeaderList = []
+  for (let i = 0; i < headers.length; i += 2) if (!drops(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!)
+  return kept
+}
+
 /** How often a field stands in the list. */
 export function countHeader(headers: HeaderList, name: string): number {
   let found = 0

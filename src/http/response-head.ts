@@ -4,6 +4,7 @@
  */
 
 import { FORBIDDEN, parseFieldLines } from './field-lines.ts'
+import { CHUNKED_CODING, LENGTH } from './framing.ts'
 import { type HeaderList, hasToken } from './headers.ts'
 
 export interface ResponseHead {
@@ -19,7 +20,6 @@ export const CHUNKED = -1
 export const UNTIL_CLOSE = -2
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/
-const LENGTH = /^(?:0|[1-9]\d{0,14})$/
 
 /**
  * @param text The head, from its first byte to the CRLF CRLF that ends it, both included.
@@ -63,7 +63,7 @@ function lengthOf(
   contentLength: string | null,
   transferEncoding: string | null,
 ): number | null {
-  if (transferEncoding !== null && (!isEleven || transferEncoding.toLowerCase() !== 'chunked')) return null
+  if (transferEncoding !== null && (!isEleven || !CHUNKED_CODING.test(transferEncoding))) return null
   if (isToHead || status < 200 || status === 204 || status === 304) return 0
   if (transferEncoding !== null) return CHUNKED
   return contentLength === null ? UNTIL_CLOSE : Number(contentLength)

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import type { FailureCode } from '../errors.ts'
 import type { AnswerFilter, AnswerFilterFactory, Metrics } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { countHeader, getHeader, type HeaderList } from '../http/headers.ts'
+import { countHeader, getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
 import { bodyCoding } from './content-coding.ts'
 import { readEngineQuery } from './engineio-query.ts'
 import { EventStream } from './event-stream.ts'
@@ -97,10 +97,7 @@ class Answer implements AnswerFilter {
   }
 
   onHead(status: number, headers: HeaderList): HeaderList | null {
-    const kept: HeaderList = []
-    for (let i = 0; i < headers.length; i += 2) {
-      if (!UNTRUE.has(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!)
-    }
+    const kept = withoutFields(headers, (name) => UNTRUE.has(name))
     this.held = kept
     if (this.#x.method === 'HEAD' || status === 204 || status === 304) return kept
     // A part of a document is none.

@@ -3,12 +3,12 @@
  * (attachments, packets of no known form) is left out. It knows no transport.
  */
 import type { Hider } from './hide.ts'
+import { packetAt3 } from './polling.ts'
 
 /** Type, namespace, acknowledgement id, and where the JSON begins. */
 const HEAD = /^([0-4])(\/[^,[{"]{0,255}(?:,|$))?(\d{1,15})?(?=[[{"]|$)/
 const EVENT = '2'
 const SEPARATOR = '\x1e'
-const LENGTH = /([1-9]\d{0,8}):/y
 const NOOP = '6'
 
 /** The packet for the client; null where it is left out. */
@@ -58,13 +58,10 @@ export function hidePayload3(hider: Hider, payload: string): string | null {
   let shown = ''
   let at = 0
   while (at < payload.length) {
-    LENGTH.lastIndex = at
-    const found = LENGTH.exec(payload)
-    if (found === null) return null
-    const start = at + found[0].length
-    at = start + Number(found[1])
-    if (at > payload.length) return null
-    const packet = hidePacket(hider, payload.slice(start, at))
+    const cut = packetAt3(payload, at)
+    if (cut === null) return null
+    at = cut.end
+    const packet = hidePacket(hider, cut.packet)
     if (packet !== null) shown += `${packet.length}:${packet}`
   }
   return shown === '' ? `1:${NOOP}` : shown

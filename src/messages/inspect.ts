@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { DONE, GO, type Metrics, type Stage, type Step, WAIT } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { getHeader, type HeaderList } from '../http/headers.ts'
+import { getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
 import { hasCardInTarget } from './cards.ts'
 import { bodyCoding, decodeBody } from './content-coding.ts'
 import { readEngineQuery } from './engineio-query.ts'
@@ -225,7 +225,7 @@ function answerOk(x: Exchange): Step {
 
 function replaceBody(x: Exchange, bytes: Buffer): Step {
   x.bodyBytes = bytes
-  x.headers = withoutFields(x.headers)
+  x.headers = withoutFields(x.headers, (name) => UNTRUE.has(name))
   return GO
 }
 
@@ -252,12 +252,4 @@ function refuse(
   metrics.count('message_outcomes_total', 'refused')
   x.refuse(code, detail)
   return DONE
-}
-
-function withoutFields(headers: HeaderList): HeaderList {
-  const kept: HeaderList = []
-  for (let i = 0; i < headers.length; i += 2) {
-    if (!UNTRUE.has(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!)
-  }
-  return kept
 }

@@ -130,19 +130,26 @@ function withoutFormField(packet: string): string | null {
   return packet.slice(0, start) + packet.slice(start).replaceAll('&', '\\u0026')
 }
 
+/** The packet of Engine.IO 3 that begins at a place of its payload, and where it ends; null where its length is no length. */
+export function packetAt3(payload: string, at: number): { readonly packet: string; readonly end: number } | null {
+  LENGTH.lastIndex = at
+  const found = LENGTH.exec(payload)
+  if (found === null) return null
+  const start = at + found[0].length
+  const end = start + Number(found[1])
+  return end > payload.length ? null : { packet: payload.slice(start, end), end }
+}
+
 /** Null where a length is not what it says, or a packet could end elsewhere for another reader. */
 function splitPayload3(payload: string): string[] | null {
   if (payload.includes(SEPARATOR)) return null
   const packets: string[] = []
   let at = 0
   while (at < payload.length) {
-    LENGTH.lastIndex = at
-    const found = LENGTH.exec(payload)
-    if (found === null) return null
-    const start = at + found[0].length
-    at = start + Number(found[1])
-    if (at > payload.length) return null
-    const packet = payload.slice(start, at)
+    const cut = packetAt3(payload, at)
+    if (cut === null) return null
+    const { packet } = cut
+    at = cut.end
     if (!packet.isWellFormed()) return null
     packets.push(packet)
     // The caller tells that these are too many.

@@ -15,7 +15,7 @@ import {
 } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
-import { getHeader, type HeaderList, HOP_BY_HOP } from '../http/headers.ts'
+import { getHeader, type HeaderList, HOP_BY_HOP, withoutFields } from '../http/headers.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import { nominatedNames, requestHeaders } from './request-headers.ts'
 import type { Endpoint, Service } from './service.ts'
@@ -255,11 +255,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
 
 /** Asks for an answer that can be inspected: not compressed, and no part of one (RFC 9110, 12.5.3 and 14.2). */
 function wholeAndPlain(headers: HeaderList): HeaderList {
-  const out: HeaderList = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!
-    if (name !== 'accept-encoding' && name !== 'range' && name !== 'if-range') out.push(name, headers[i + 1]!)
-  }
+  const out = withoutFields(headers, (name) => name === 'accept-encoding' || name === 'range' || name === 'if-range')
   out.push('accept-encoding', 'identity')
   return out
 }
@@ -271,23 +267,15 @@ function wholeAndPlain(headers: HeaderList): HeaderList {
 function relayable(status: number, headers: HeaderList): HeaderList {
   const nominated = nominatedNames(headers)
   if (nominated === null && status !== 204) return headers
-  const out: HeaderList = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!
-    if (nominated?.has(name) || (status === 204 && name === 'content-length')) continue
-    out.push(name, headers[i + 1]!)
-  }
-  return out
+  return withoutFields(
+    headers,
+    (name) => (nominated?.has(name) ?? false) || (status === 204 && name === 'content-length'),
+  )
 }
 
 function withoutHopByHop(headers: HeaderList): HeaderList {
   const nominated = nominatedNames(headers)
-  const out: HeaderList = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!
-    if (!HOP_BY_HOP.has(name) && !nominated?.has(name)) out.push(name, headers[i + 1]!)
-  }
-  return out
+  return withoutFields(headers, (name) => HOP_BY_HOP.has(name) || (nominated?.has(name) ?? false))
 }
 
 function ignoreError(): void {}

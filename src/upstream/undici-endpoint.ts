@@ -69,7 +69,7 @@ export class UndiciEndpoint implements Dispatcher {
   }
 
   cancel(call: UpstreamCall): void {
-    this.#running.get(call)?.cancel()
+    this.#running.get(call)?.abort()
   }
 
   onRunEnd(call: UpstreamCall): void {
@@ -97,11 +97,6 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter {
     this.#call = call
     this.#endpoint = endpoint
     this.stream = call.streamLength === 0 ? null : new StreamedBody(call, this)
-  }
-
-  cancel(): void {
-    this.#end()
-    this.#controller?.abort(new UpstreamError('CLOSED'))
   }
 
   // --- undici's side ---

@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Exchange } from '../exchange/exchange.ts'
-import { countHeader, getHeader, type HeaderList, joinHeader } from '../http/headers.ts'
+import { countHeader, getHeader, type HeaderList, joinHeader, withoutFields } from '../http/headers.ts'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
@@ -42,10 +42,7 @@ export function acceptsHandshake(handshake: Handshake, headers: HeaderList): boo
 
 /** The fields of the upstream's answer for the client: its accept value is made from the client's key. */
 export function answerHeaders(x: Exchange, headers: HeaderList): HeaderList {
-  const out: HeaderList = []
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] !== 'sec-websocket-accept' && headers[i] !== 'content-length') out.push(headers[i]!, headers[i + 1]!)
-  }
+  const out = withoutFields(headers, (name) => name === 'sec-websocket-accept' || name === 'content-length')
   const key = getHeader(x.headers, 'sec-websocket-key')
   if (x.head.protocol !== 'h2' && key !== null) out.push('sec-websocket-accept', acceptFor(key))
   return out
