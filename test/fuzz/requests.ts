@@ -34,7 +34,7 @@ interface Arrived {
 export class RequestFuzz {
   readonly #arrived: Arrived[] = []
   readonly #streams = new Map<Socket, Buffer[]>()
-  readonly #exchanges = new WatchedExchanges()
+  readonly #exchanges = new WatchedExchanges((x) => x.peer.localPort === this.#place.port)
   /** Ids that were judged; what of them still arrives was cut on its way. */
   readonly #judged = new Set<string>()
   /** Requests that were answered by the upstream, over all cases. */

@@ -1,4 +1,4 @@
-/** Every exchange that a gateway of this process makes: what it was read as, and how it ended. It changes nothing. */
+/** Every exchange that one gateway of this process makes: what it was read as, and how it ended. It changes nothing. */
 import { Exchange } from '../../src/exchange/exchange.ts'
 
 export interface WatchedExchange {
@@ -18,19 +18,21 @@ export class WatchedExchanges {
     onBodyEnd: Exchange.prototype.onBodyEnd,
   }
 
-  constructor() {
+  /** `isMeant`: another gateway may run in this process too, and what it does is not judged here. */
+  constructor(isMeant: (x: Exchange) => boolean) {
     const { runStages, onBodyData, onBodyEnd } = this.#originals
-    const of = (x: Exchange): WatchedExchange => this.#of(x)
+    const of = (x: Exchange): WatchedExchange | null => (isMeant(x) ? this.#of(x) : null)
     Exchange.prototype.runStages = function (stages) {
       of(this)
       runStages.call(this, stages)
     }
     Exchange.prototype.onBodyData = function (chunk) {
-      of(this).pieces.push(Buffer.from(chunk))
+      of(this)?.pieces.push(Buffer.from(chunk))
       onBodyData.call(this, chunk)
     }
     Exchange.prototype.onBodyEnd = function () {
-      of(this).bodyEnded = true
+      const watched = of(this)
+      if (watched !== null) watched.bodyEnded = true
       onBodyEnd.call(this)
     }
   }
