@@ -3,120 +3,24 @@
  * reference all come from here. It knows no file and no other setting's meaning: names that refer to other names are
  * checked in references.ts.
  */
-import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isCidr, parseAddress } from './addresses.ts'
 import { parseFieldPath } from './field-path.ts'
-import { DURATION_PATTERN, parseDuration, parseRate, parseSize, RATE_PATTERN, SIZE_PATTERN } from './units.ts'
-
-/** Node's timers run at once where they are asked for more. */
-const LONGEST_MS = 2_147_483_647
-
-const duration = (fallback: string, about: string, leastMs = 1) =>
-  z
-    .string()
-    .regex(DURATION_PATTERN, 'is not a duration; write for example "30 seconds", "500 ms" or "5 minutes"')
-    .refine((text) => !(parseDuration(text) > LONGEST_MS), 'is too long; a timer runs for 24 days at most')
-    .refine((text) => !(parseDuration(text) < leastMs), 'is too short; it must be at least 1 ms')
-    .meta({ title: 'duration' })
-    .transform(parseDuration)
-    .prefault(fallback)
-    .describe(about)
-
-const size = (fallback: string, about: string, least = '1 B', most = '1024 GB') =>
-  z
-    .string()
-    .regex(SIZE_PATTERN, 'is not a size; write for example "64 KB" or "1 MB"')
-    .refine((text) => !(parseSize(text) < parseSize(least)), `is too small; it must be at least ${least}`)
-    .refine((text) => !(parseSize(text) > parseSize(most)), `is too large; it must be at most ${most}`)
-    .meta({ title: 'size' })
-    .transform(parseSize)
-    .prefault(fallback)
-    .describe(about)
-
-const rate = (about: string) =>
-  z
-    .string()
-    .regex(RATE_PATTERN, 'is not a rate; write for example "120 per minute" or "5 per 10 seconds"')
-    .refine((text) => parseRate(text)?.points !== 0, 'must let at least 1 request through, for example "1 per minute"')
-    .refine((text) => {
-      const windowMs = parseRate(text)?.windowMs
-      return windowMs === undefined || (windowMs > 0 && windowMs <= LONGEST_MS)
-    }, 'must count over 1 second at least and 24 days at most')
-    .meta({ title: 'rate' })
-    .transform((text) => parseRate(text)!)
-    .describe(about)
-
-const count = (fallback: number, about: string, least = 1, most = 10_000_000) =>
-  z.int().min(least).max(most).prefault(fallback).describe(about)
-
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
-const name = z
-  .string()
-  .regex(NAME, 'is not a name; use letters, digits, "-" and "_", starting with a letter')
-  .meta({ title: 'name' })
-
-const address = z
-  .string()
-  .refine(
-    (text) => parseAddress(text) !== null,
-    'is not an address with a port; write for example "0.0.0.0:8443" or "[::1]:9900"',
-  )
-  .meta({ title: 'address and port' })
-  .transform((text) => parseAddress(text)!)
-
-const cidrList = z.array(
-  z
-    .string()
-    .refine(isCidr, 'is not an address or a CIDR block; write for example "10.0.0.0/8" or "2001:db8::/32"')
-    .meta({ title: 'address or CIDR block' }),
-)
-const cidrs = cidrList.prefault([])
-
-const HOST = /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
-const host = z
-  .string()
-  .refine(
-    (text) => HOST.test(text) || isIP(text.replace(/^\[|\]$/g, '')) !== 0,
-    'is not a host name; write it in lower case and without a port, for example "chat.example.com" or "*.example.com"',
-  )
-  .meta({ title: 'host name' })
-
-const ORIGIN = /^https?:\/\/[a-z0-9.[\]:-]+$/
-const origins = z.array(
-  z
-    .string()
-    .refine(
-      (text) => ORIGIN.test(text) && URL.canParse(text) && new URL(text).origin === text,
-      'is not an origin; write scheme, host and port only, for example "https://www.example.com"',
-    )
-    .meta({ title: 'origin' }),
-)
-
-const file = z
-  .string()
-  .regex(/^[^\x00-\x1f]+$/, 'is not a path; write one relative to the folder the gateway runs in, or an absolute one')
-  .max(1024)
-  .meta({ title: 'file' })
-
-/** A value that is never written in the file itself. */
-const secret = z
-  .union(
-    [
-      z.strictObject({
-        file: file.describe('File that holds the secret; a last line break is left out.'),
-      }),
-      z.strictObject({
-        env: z
-          .string()
-          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of an environment variable')
-          .describe('Environment variable that holds the secret.'),
-      }),
-    ],
-    { error: 'is a secret and is never written here; write { "file": "path" } or { "env": "NAME" }' },
-  )
-  .meta({ title: 'secret', description: 'A secret: `{ "file": "path" }` or `{ "env": "NAME" }`.' })
+import { limit, store } from './limits-shape.ts'
+import {
+  address,
+  cidrList,
+  cidrs,
+  count,
+  duration,
+  file,
+  host,
+  name,
+  origins,
+  rate,
+  secret,
+  size,
+  TOKEN,
+} from './shape-terms.ts'
 
 const tls = z
   .strictObject({
@@ -637,61 +541,6 @@ const messages = z.strictObject({
     .prefault('refuse')
     .describe('A WebSocket message that breaks a rule: refuse it alone, or close the socket.'),
 })
-
-const limit = z.strictObject({
-  by: z
-    .union([
-      z.enum(['address']),
-      z
-        .array(z.enum(['address', 'event']))
-        .max(2)
-        .refine((parts) => parts.includes('address'), 'must include "address"'),
-    ])
-    .prefault('address')
-    .describe(
-      'What is counted: the client address, IPv6 by prefix; for `messageLimits` also `["address", "event"]`: each configured socket.io event for itself, all others together.',
-    ),
-  rate: rate('How many requests in which time.'),
-  burst: count(0, 'Requests over the rate that a client may save up and spend at once.', 0),
-  block: duration('0 s', 'How long a client stays refused after it went over; 0: until the window ends.', 0),
-  onOutage: z
-    .enum(['local', 'allow', 'deny'])
-    .optional()
-    .describe('When Redis is down; default: what `store.onOutage` says.'),
-})
-
-const store = z
-  .strictObject({
-    redis: z
-      .strictObject({
-        url: z
-          .union([
-            z
-              .string()
-              .regex(
-                /^rediss?:\/\/[^\s@]+$/,
-                'is not a Redis URL without a password; write for example "redis://127.0.0.1:6379", and a URL with a password as { "env": "REDIS_URL" }',
-              )
-              .meta({ title: 'Redis URL' }),
-            secret,
-          ])
-          .describe('redis:// or rediss:// URL, or a reference to it.'),
-        prefix: z
-          .string()
-          .regex(/^[A-Za-z0-9:_-]{1,32}$/, 'is not a key prefix')
-          .prefault('portcullis')
-          .describe('Start of every key.'),
-        timeout: duration('50 ms', 'A command that takes longer counts as an outage.'),
-      })
-      .optional()
-      .describe('Where limits are shared; without it they are in memory, per process.'),
-    onOutage: z
-      .enum(['local', 'allow', 'deny'])
-      .prefault('local')
-      .describe('When Redis is down: count in this process, let everything through, or refuse.'),
-    ipv6Prefix: z.int().min(32).max(128).prefault(64).describe('Bits of an IPv6 address that count as one client.'),
-  })
-  .prefault({})
 
 const log = z
   .strictObject({
