@@ -54,10 +54,6 @@ const FORBIDDEN_BUILTINS = ['child_process', 'vm', 'inspector', 'repl']
 const OUTSIDE: Readonly<Record<string, string>> = { '../demo/start.ts': 'main.ts' }
 
 const MOST_LINES = 350
-/** What is longer for a reason. */
-const LONG: Readonly<Record<string, string>> = {
-  'config/shape.ts': 'the one declaration of the configuration: a table, not a procedure',
-}
 
 const VAGUE = /^(?:utils?|helpers?|commons?|types|misc|shared|lib)$/
 
@@ -243,13 +239,11 @@ t.test('every file begins by saying what it is', (t) => {
 
 t.test('no file is too long to be read at once', (t) => {
   const length = (source: string) => source.trimEnd().split('\n').length
-  const long = [...sources].filter(([file, source]) => length(source) > MOST_LINES && !(file in LONG))
+  const long = [...sources].filter(([, source]) => length(source) > MOST_LINES)
   t.strictSame(
     long.map(([file, source]) => `${file}: ${length(source)} lines`),
     [],
   )
-  const short = Object.keys(LONG).filter((file) => length(sources.get(file) ?? '') <= MOST_LINES)
-  t.strictSame(short, [], 'an exception that is not needed any more')
   t.end()
 })
 

@@ -5,6 +5,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isCidr, parseAddress } from './addresses.ts'
+import { parseFieldPath } from './field-path.ts'
 import { DURATION_PATTERN, parseDuration, parseRate, parseSize, RATE_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /** Node's timers run at once where they are asked for more. */
@@ -115,3 +116,11 @@ export const secret = z
     { error: 'is a secret and is never written here; write { "file": "path" } or { "env": "NAME" }' },
   )
   .meta({ title: 'secret', description: 'A secret: `{ "file": "path" }` or `{ "env": "NAME" }`.' })
+
+export const fieldPath = z
+  .string()
+  .superRefine((text, check) => {
+    const read = parseFieldPath(text)
+    if (typeof read === 'string') check.addIssue({ code: 'custom', message: read })
+  })
+  .meta({ title: 'field path' })

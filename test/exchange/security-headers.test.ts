@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { HEADER_PROFILES, type HeadersConfig } from '../../src/config/shape.ts'
+import { HEADER_PROFILES } from '../../src/config/routes-shape.ts'
+import type { HeadersConfig } from '../../src/config/shape.ts'
 import added from '../../src/data/owasp-headers-add.json' with { type: 'json' }
 import removed from '../../src/data/owasp-headers-remove.json' with { type: 'json' }
 import type { HeaderEdits } from '../../src/exchange/contracts.ts'
