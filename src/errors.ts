@@ -74,6 +74,7 @@ export const FAILURES = {
   'upstream-closed': upstream(502, 'The service ended the connection'),
   'upstream-reset-idle': upstream(502, 'The service closed an idle connection', true),
   'upstream-bad-answer': upstream(502, 'The service sent a malformed answer'),
+  'upstream-repeated-field': upstream(502, 'The service repeated a field that stands once'),
   'answer-unreadable': upstream(502, 'The answer of the service cannot be inspected'),
   'answer-too-large': upstream(502, 'The answer of the service is too large to be inspected'),
   'upstream-timeout': upstream(504, 'The service did not answer in time'),

@@ -183,7 +183,10 @@ export class Http2Stream implements ClientHalf {
     }
   }
 
-  /** Node throws for fields that HTTP/2 does not carry, a repeated singleton say: the upstream's mistake, not ours. */
+  /**
+   * Node throws for fields that HTTP/2 does not carry, and where one stands twice that it takes for a singleton. Those of
+   * answers that are singletons do not come this far; the others, Content-Language say, are lists (RFC 9110, 5.3).
+   */
   #respond(
     status: number,
     headers: HeaderList,
@@ -191,14 +194,21 @@ export class Http2Stream implements ClientHalf {
     endStream: boolean,
     waitForTrailers: boolean,
   ): boolean {
+    const fields = [':status', String(status), ...headers, ...more]
+    const options = { endStream, waitForTrailers }
+    if (this.#tryToRespond(fields, options) || this.#tryToRespond(joinLines(fields), options)) return true
+    const x = this.#x
+    this.#stream.close(NGHTTP2_INTERNAL_ERROR)
+    this.#finished()
+    x?.onClientGone(new Failure('upstream-bad-answer'))
+    return false
+  }
+
+  #tryToRespond(fields: HeaderList, options: { endStream: boolean; waitForTrailers: boolean }): boolean {
     try {
-      this.#stream.respond([':status', String(status), ...headers, ...more] as never, { endStream, waitForTrailers })
+      this.#stream.respond(fields as never, options)
       return true
     } catch {
-      const x = this.#x
-      this.#stream.close(NGHTTP2_INTERNAL_ERROR)
-      this.#finished()
-      x?.onClientGone(new Failure('upstream-bad-answer'))
       return false
     }
   }
@@ -300,6 +310,22 @@ function soundFields(headers: HeaderList): boolean {
 }
 
 const FORBIDDEN_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
+
+/** One line for each name; of Set-Cookie, whose lines cannot be joined, all. */
+function joinLines(headers: HeaderList): HeaderList {
+  const out: HeaderList = []
+  const places = new Map<string, number>()
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!
+    const place = name === 'set-cookie' ? undefined : places.get(name)
+    if (place !== undefined) out[place] += `, ${headers[i + 1]!}`
+    else {
+      places.set(name, out.length + 1)
+      out.push(name, headers[i + 1]!)
+    }
+  }
+  return out
+}
 
 function record(headers: HeaderList): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {}

@@ -2,6 +2,7 @@
  * Decodes the chunked transfer coding (RFC 9112, 7.1), strictly: CRLF only, no white space around sizes, bounded
  * extensions and trailers. Knows no socket.
  */
+import { BlockReader, MORE } from './block-reader.ts'
 import { ChunkExtension } from './chunk-extension.ts'
 import { FORBIDDEN, parseFieldLines } from './field-lines.ts'
 import type { HeaderList } from './headers.ts'
@@ -33,7 +34,7 @@ export class ChunkedDecoder {
   #size = 0
   #extension = 0
   #extensions = 0
-  #trailer = ''
+  #trailerReader: BlockReader | null = null
   readonly #grammar = new ChunkExtension()
 
   get ended(): boolean {
@@ -123,23 +124,21 @@ export class ChunkedDecoder {
 
   /** Reads up to the empty line. */
   #readTrailer(chunk: Buffer, from: number): number {
-    const before = this.#trailer.length
-    const text = this.#trailer + chunk.toString('latin1', from, Math.min(chunk.length, from + MAX_TRAILER_BYTES + 4))
-    const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n')
-    if (end === -1) {
-      this.#trailer = text
-      if (text.length > MAX_TRAILER_BYTES) this.#state = BAD
+    // The CRLF of the last chunk is the first half of the end where there are no trailers.
+    this.#trailerReader ??= new BlockReader(MAX_TRAILER_BYTES, '', '\r\n')
+    const used = this.#trailerReader.read(chunk, from)
+    if (used < 0) {
+      if (used !== MORE) this.#state = BAD
       return chunk.length
     }
-    const block = end === 0 ? '' : text.slice(0, end + 2)
-    const isSound = block.length <= MAX_TRAILER_BYTES && !FORBIDDEN.test(block)
-    const trailers = isSound ? parseFieldLines(block, 0, block.length, MAX_TRAILERS) : null
+    const block = this.#trailerReader.text.slice(0, -2)
+    const trailers = FORBIDDEN.test(block) ? null : parseFieldLines(block, 0, block.length, MAX_TRAILERS)
     if (trailers === null || trailers === 'too-many' || reframes(trailers)) this.#state = BAD
     else {
       this.trailers = trailers
       this.#state = ENDED
     }
-    return from + end + (end === 0 ? 2 : 4) - before
+    return from + used
   }
 }
 

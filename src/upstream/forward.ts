@@ -3,7 +3,7 @@
  * nothing was sent, or the method is idempotent, has no body, and not a byte of an answer came; then once, elsewhere.
  */
 import type { Duplex } from 'node:stream'
-import { Failure } from '../errors.ts'
+import { Failure, type FailureCode } from '../errors.ts'
 import {
   type AnswerFilter,
   type AnswerFilterFactory,
@@ -16,6 +16,7 @@ import {
 import type { Exchange } from '../exchange/exchange.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { getHeader, type HeaderList, HOP_BY_HOP, withoutFields } from '../http/headers.ts'
+import { repeatsSingleton } from '../http/singletons.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import { nominatedNames, requestHeaders } from './request-headers.ts'
 import type { Endpoint, Service } from './service.ts'
@@ -133,11 +134,8 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
     if (this.#over) return
     const x = this.#x
     // Over HTTP/2 a 2xx would say that the WebSocket is open, which it is not.
-    if (this.#handshake !== null && status < 300) {
-      this.#control?.abort()
-      this.#fail(new Failure('upstream-upgrade-refused'))
-      return
-    }
+    if (this.#handshake !== null && status < 300) return this.#refuseHead('upstream-upgrade-refused')
+    if (repeatsSingleton(headers)) return this.#refuseHead('upstream-repeated-field')
     this.#answerBegun = true
     x.upstreamMs = performance.now() - x.startedAt
     const type = getHeader(headers, 'content-type')
@@ -145,6 +143,11 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
     const shown = this.#answer === null ? headers : this.#answer.onHead(status, headers)
     if (shown === null) this.#heldStatus = status
     else x.respondHead(status, relayable(status, shown))
+  }
+
+  #refuseHead(code: FailureCode): void {
+    this.#control?.abort()
+    this.#fail(new Failure(code))
   }
 
   onData(chunk: Buffer): void {

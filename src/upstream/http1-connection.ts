@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import { deadlineIn, joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
+import { BlockReader, MORE } from '../http/block-reader.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
 import { CHUNKED, parseResponseHead, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts'
 import {
@@ -28,7 +29,6 @@ const MAX_FIELDS = 256
 const MAX_INFORMATIONAL = 16
 /** A body up to this size goes out in one write together with its head. */
 const ONE_WRITE_BYTES = 16 * 1024
-const CRLFCRLF = '\r\n\r\n'
 
 export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking {
   readonly #socket: Socket
@@ -47,6 +47,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
 
   // the answer
   #pending: Buffer | null = null
+  readonly #headReader = new BlockReader(MAX_HEAD_BYTES, 'HTTP/1.', '')
   #head: ResponseHead | null = null
   #informational = 0
   #left = 0
@@ -190,14 +191,15 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
 
   /** False: more bytes are needed, or the connection is not ours any more. */
   #readHead(call: UpstreamCall, bytes: Buffer): boolean {
-    const text = bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEAD_BYTES))
-    const end = text.indexOf(CRLFCRLF)
-    if (end === -1) {
-      if (bytes.length >= MAX_HEAD_BYTES || !text.startsWith('HTTP/1.'.slice(0, text.length))) this.#fail('BAD_ANSWER')
+    const reader = this.#headReader
+    const used = reader.read(bytes, 0)
+    if (used < 0) {
+      this.#pending = null
+      if (used !== MORE) this.#fail('BAD_ANSWER')
       return false
     }
-    const head = parseResponseHead(text.slice(0, end + 4), MAX_FIELDS, call.method === 'HEAD')
-    this.#pending = end + 4 === bytes.length ? null : bytes.subarray(end + 4)
+    const head = parseResponseHead(reader.text, MAX_FIELDS, call.method === 'HEAD')
+    this.#pending = used === bytes.length ? null : bytes.subarray(used)
     if (head === null) {
       this.#fail('BAD_ANSWER')
       return false
