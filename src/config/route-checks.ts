@@ -30,15 +30,10 @@ export function checkRoutes(root: unknown, findings: Findings): void {
       findings.warn(['routes', i, 'socket'], 'has no effect: the route has no "webSocket": true')
     }
     checkHeaderNames(route, i, findings)
-    const hide = membersOf(route.hide)
-    if (hide.mode === 'hash' && hide.key === undefined) {
-      findings.mismatch(['routes', i, 'hide', 'mode'], 'is "hash", which needs a "key" beside it')
+    checkHide(route.hide, ['routes', i, 'hide'], findings)
+    for (const rules of [textOf(route.messages), textOf(route.answers)]) {
+      if (rules !== null && route.socketIo === true) spokenBy.add(rules)
     }
-    if (route.socketIo === true && route.answers !== undefined) {
-      findings.mismatch(['routes', i, 'answers'], 'is for JSON and event streams; where "socketIo" is true use "hide"')
-    }
-    const messages = textOf(route.messages)
-    if (messages !== null && route.socketIo === true) spokenBy.add(messages)
   }
   for (const [name, each] of Object.entries(membersOf(top.messages))) {
     if (membersOf(each).events !== undefined && !spokenBy.has(name)) {
@@ -46,6 +41,17 @@ export function checkRoutes(root: unknown, findings: Findings): void {
     }
   }
   for (const [name, each] of Object.entries(membersOf(top.services))) checkService(name, membersOf(each), findings)
+}
+
+function checkHide(hide: unknown, path: readonly (string | number)[], findings: Findings): void {
+  if (Array.isArray(hide)) {
+    for (const [i, wish] of hide.entries()) checkHide(wish, [...path, i], findings)
+    return
+  }
+  const { mode, key } = membersOf(hide)
+  if (mode === 'hash' && key === undefined) {
+    findings.mismatch([...path, 'mode'], 'is "hash", which needs a "key" beside it')
+  }
 }
 
 function checkTie(route: Members, i: number, claims: Map<string, number>, findings: Findings): void {

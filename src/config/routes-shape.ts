@@ -101,6 +101,24 @@ const socket = z
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
+const hideWish = z.strictObject({
+  fields: z.array(fieldPath).min(1).max(64).describe('Where they stand: `$..customer.phone`.'),
+  mode: z
+    .enum(['mask', 'hash', 'drop'])
+    .prefault('mask')
+    .describe(
+      '`mask`: stars, but for the last two of eight or more; `hash`: the same value for the same customer; `drop`: left out.',
+    ),
+  key: secret.optional().describe('For `hash`: the key of the HMAC, 32 characters or more.'),
+  exceptRoles: z
+    .array(z.string().min(1).max(64).meta({ title: 'role' }))
+    .max(64)
+    .prefault([])
+    .describe(
+      'Roles that see the fields all the same: `["supervisor"]`. Whoever is not signed in, or has none of them, does not.',
+    ),
+})
+
 const hide = z
   .union(
     [
@@ -108,22 +126,17 @@ const hide = z
         .array(fieldPath)
         .min(1)
         .max(64)
-        .transform((fields) => ({ fields, mode: 'mask' as const, key: undefined })),
-      z.strictObject({
-        fields: z.array(fieldPath).min(1).max(64).describe('Where they stand: `$..customer.phone`.'),
-        mode: z
-          .enum(['mask', 'hash', 'drop'])
-          .prefault('mask')
-          .describe(
-            '`mask`: stars, but for the last two of eight or more; `hash`: the same value for the same customer; `drop`: left out.',
-          ),
-        key: secret.optional().describe('For `hash`: the key of the HMAC, 32 characters or more.'),
-      }),
+        .transform((fields) => [{ fields, mode: 'mask' as const, key: undefined, exceptRoles: [] as string[] }]),
+      hideWish.transform((wish) => [wish]),
+      z.array(hideWish).min(1).max(8),
     ],
-    { error: 'must be a list of field paths, or { "fields": [...], "mode": "mask", "hash" or "drop" }' },
+    {
+      error:
+        'must be a list of field paths, or { "fields": [...], "mode": "mask", "hash" or "drop", "exceptRoles": [...] }, or a list of such',
+    },
   )
   .describe(
-    'Fields of JSON answers, event streams, WebSocket and socket.io messages that those who come here do not see. What cannot be inspected is not passed.',
+    'Fields of JSON answers, event streams, WebSocket and socket.io messages that those who come here do not see; the first of several wishes for one field counts, but `drop` before any. What cannot be inspected is not passed.',
   )
 
 export const route = z.strictObject({
@@ -155,7 +168,7 @@ export const route = z.strictObject({
   answers: name
     .optional()
     .describe(
-      'Message rules for what the service answers: JSON documents and event streams. Any other answer with a body is refused with 502.',
+      'Message rules for what the service sends: JSON, NDJSON and plain text, event streams, WebSocket messages, with `socketIo` its packets by polling and WebSocket. May be the same as `messages`. Any other answer with a body is refused with 502; a message that breaks a rule is left out, or with `"onViolation": "close"` ends the socket with 1011.',
     ),
   hide: hide.optional(),
   maxAnswer: size(

@@ -137,7 +137,8 @@ export interface AnswerFilter {
   readonly failure: FailureCode
 }
 
-export type AnswerFilterFactory = (x: Exchange) => AnswerFilter
+/** Null where the answer passes as it is. */
+export type AnswerFilterFactory = (x: Exchange) => AnswerFilter | null
 
 /** What a filter may do to its tunnel. */
 export interface TunnelSides {

@@ -50,6 +50,7 @@ export interface Peer {
 }
 
 const NO_STAGES: readonly Stage[] = []
+const NO_ROLES: readonly string[] = Object.freeze([])
 
 export class Exchange {
   readonly head: RequestHead
@@ -84,6 +85,8 @@ export class Exchange {
   // set by route and the stages after it
   route: Route | null = null
   user = ''
+  /** Roles of the user, by who signed them in; empty without a user. */
+  roles: readonly string[] = NO_ROLES
   /** The whole body, where a stage collected (and maybe changed) it; what is forwarded then. */
   bodyBytes: Buffer | null = null
   tunnelFilter: TunnelFilterFactory | null = null

@@ -1,6 +1,6 @@
 /**
- * What a service answers, inspected on its way to the client: JSON whole and under a cap, event streams event by event.
- * What cannot be inspected is not passed. It knows no upstream and no socket.
+ * What a service answers, inspected on its way to the client: JSON, lines, text and polls whole and under a cap, event
+ * streams event by event. * What cannot be inspected is not passed. It knows no upstream and no socket.
  */
 import { isUtf8 } from 'node:buffer'
 import type { FailureCode } from '../errors.ts'
@@ -8,55 +8,13 @@ import type { AnswerFilter, AnswerFilterFactory, Metrics } from '../exchange/con
 import type { Exchange } from '../exchange/exchange.ts'
 import { countHeader, getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
 import { bodyCoding } from './content-coding.ts'
-import { readEngineQuery } from './engineio-query.ts'
+import { type EngineRequest, readEngineQuery } from './engineio-query.ts'
 import { EventStream } from './event-stream.ts'
-import { hidePayload, hidePayload3 } from './hidden-packets.ts'
-import type { Hider } from './hide.ts'
 import { bodyKind } from './media-type.ts'
-import { type Cleaned, cleanDocument, cleanMessage, type MessageRules, UNREADABLE } from './rules.ts'
-
-/** How texts of each kind are cleaned. */
-export interface AnswerCleaner {
-  readonly document: (json: string) => Cleaned
-  /** Data of an event, which may be JSON or not. */
-  readonly data: (text: string) => Cleaned
-  /** An answer to a poll, by the query of the poll; null where Engine.IO is not spoken. */
-  readonly poll: ((text: string, query: string) => Cleaned) | null
-}
-
-/** The rules for messages, applied to answers. */
-export function ruledAnswers(rules: MessageRules): AnswerCleaner {
-  return {
-    document: (json) => cleanDocument(rules, json),
-    data: (text) => cleanMessage(rules, text),
-    poll: null,
-  }
-}
-
-/** What is to be hidden, hidden in answers; behind `before`, where rules come first. */
-export function hidingAnswers(hider: Hider, speaksSocketIo: boolean, before: AnswerCleaner | null): AnswerCleaner {
-  const hide = (text: string): Cleaned => hider.document(text)
-  return {
-    document: before === null ? hide : (text) => both(before.document(text), hide),
-    data: before === null ? hide : (text) => both(before.data(text), hide),
-    poll: speaksSocketIo ? (text, query) => hidePoll(hider, text, query) : null,
-  }
-}
-
-function both(first: Cleaned, then: (text: string) => Cleaned): Cleaned {
-  if (first.outcome === 'refused') return first
-  const second = then(first.text)
-  return second.outcome === 'same' ? first : second
-}
-
-function hidePoll(hider: Hider, text: string, query: string): Cleaned {
-  // What a service says to a POST.
-  if (text === 'ok') return { outcome: 'same', text }
-  const asked = readEngineQuery(query)
-  if (asked === null) return UNREADABLE
-  const shown = asked.version === 4 ? hidePayload(hider, text) : hidePayload3(hider, text)
-  return shown === null ? UNREADABLE : { outcome: shown === text ? 'same' : 'changed', text: shown }
-}
+import type { CleanedPayload } from './polling.ts'
+import { UNREADABLE } from './rules.ts'
+import type { AnswerCleaner, CleanerFor } from './shown.ts'
+import { type OnLeftOut, showPayload, showPayload3, showScript3 } from './shown-packets.ts'
 
 /** Fields that are true only of the body as the service wrote it. */
 const UNTRUE: ReadonlySet<string> = new Set([
@@ -70,8 +28,16 @@ const UNTRUE: ReadonlySet<string> = new Set([
 ])
 
 /** Makes filters; `maxBytes` bounds a document, and one event of a stream. Outcomes are counted as those of messages. */
-export function answerFilters(cleaner: AnswerCleaner, maxBytes: number, metrics: Metrics): AnswerFilterFactory {
-  return (x) => new Answer(cleaner, maxBytes, metrics, x)
+export function answerFilters(
+  cleanerFor: CleanerFor,
+  maxBytes: number,
+  speaksSocketIo: boolean,
+  metrics: Metrics,
+): AnswerFilterFactory {
+  return (x) => {
+    const cleaner = cleanerFor(x.roles)
+    return cleaner === null ? null : new Answer(cleaner, maxBytes, speaksSocketIo, metrics, x)
+  }
 }
 
 const EMPTY = Buffer.alloc(0)
@@ -79,19 +45,21 @@ const EMPTY = Buffer.alloc(0)
 class Answer implements AnswerFilter {
   readonly #cleaner: AnswerCleaner
   readonly #maxBytes: number
+  readonly #speaksSocketIo: boolean
   readonly #metrics: Metrics
   readonly #x: Exchange
   #events: EventStream | null = null
   /** Of a body that is read whole; null where it cannot be. */
-  #clean: ((text: string) => Cleaned) | null = null
+  #clean: ((text: string) => CleanedPayload) | null = null
   #chunks: Buffer[] = []
   #bytes = 0
   held: HeaderList = []
   failure: FailureCode = 'answer-unreadable'
 
-  constructor(cleaner: AnswerCleaner, maxBytes: number, metrics: Metrics, x: Exchange) {
+  constructor(cleaner: AnswerCleaner, maxBytes: number, speaksSocketIo: boolean, metrics: Metrics, x: Exchange) {
     this.#cleaner = cleaner
     this.#maxBytes = maxBytes
+    this.#speaksSocketIo = speaksSocketIo
     this.#metrics = metrics
     this.#x = x
   }
@@ -103,14 +71,36 @@ class Answer implements AnswerFilter {
     // A part of a document is none.
     if (status === 206 || bodyCoding(headers) !== 'identity') return null
     if (isEventStream(headers)) {
-      this.#events = new EventStream(this.#maxBytes, (data) => this.#counted(this.#cleaner.data, data))
+      const { message, isPlainWord } = this.#cleaner
+      this.#events = new EventStream(this.#maxBytes, (data) => this.#counted(message, data), isPlainWord)
       return kept
     }
-    const { document, poll } = this.#cleaner
-    const kind = bodyKind(headers)
-    if (kind === 'json') this.#clean = document
-    else if (poll !== null && (kind === 'text' || isOk(headers))) this.#clean = (text) => poll(text, this.#x.query)
+    this.#clean = this.#cleanOf(headers)
     return null
+  }
+
+  #cleanOf(headers: HeaderList): ((text: string) => CleanedPayload) | null {
+    const { document, lines, text } = this.#cleaner
+    const kind = bodyKind(headers)
+    if (kind === 'json') return document
+    if (this.#speaksSocketIo) return this.#pollOf(kind === 'text', headers)
+    if (kind === 'lines') return (body) => lines(body, this.#maxBytes)
+    return kind === 'text' ? text : null
+  }
+
+  /** The answer to a poll, by its query. */
+  #pollOf(isText: boolean, headers: HeaderList): ((text: string) => CleanedPayload) | null {
+    // What a service says to a POST.
+    if (this.#x.method === 'POST' && (isText || isTyped(headers, OK_TYPE))) return onlyOk
+    const asked = readEngineQuery(this.#x.query)
+    const show = asked === null ? null : showFor(asked)
+    if (show === null || !(isText || (asked!.isJsonp && isTyped(headers, SCRIPT_TYPE)))) return null
+    return (text) => show(this.#cleaner, text, this.#onLeftOut)
+  }
+
+  readonly #onLeftOut: OnLeftOut = (reason) => {
+    this.#metrics.count('message_outcomes_total', 'refused')
+    this.#metrics.count('socket_refusals_total', 'service', reason)
   }
 
   onData(chunk: Buffer): Buffer | null {
@@ -136,19 +126,32 @@ class Answer implements AnswerFilter {
     return cleaned === text ? body : Buffer.from(cleaned)
   }
 
-  #counted(clean: (text: string) => Cleaned, text: string): string | null {
+  #counted(clean: (text: string) => CleanedPayload, text: string): string | null {
     const cleaned = clean(text)
-    this.#metrics.count('message_outcomes_total', cleaned.outcome)
-    return cleaned.outcome === 'refused' ? null : cleaned.text
+    const isRefused = cleaned === 'too-large' || cleaned.outcome === 'refused'
+    this.#metrics.count('message_outcomes_total', isRefused ? 'refused' : cleaned.outcome)
+    return isRefused ? null : cleaned.text
   }
+}
+
+function onlyOk(text: string): CleanedPayload {
+  return text === 'ok' ? { outcome: 'same', text } : UNREADABLE
+}
+
+function showFor({ version, isJsonp }: EngineRequest): typeof showPayload {
+  if (isJsonp) return showScript3
+  return version === 4 ? showPayload : showPayload3
+}
+
+/** Engine.IO answers a POST with the word `ok` in this type, and a script tag in plain text or in the other. */
+const OK_TYPE = /^text\/html$/
+const SCRIPT_TYPE = /^text\/javascript; ?charset=utf-8$/i
+
+function isTyped(headers: HeaderList, type: RegExp): boolean {
+  return countHeader(headers, 'content-type') === 1 && type.test(getHeader(headers, 'content-type')!)
 }
 
 function isEventStream(headers: HeaderList): boolean {
   if (countHeader(headers, 'content-type') !== 1) return false
   return /^text\/event-stream[\t ]*(?:;[\t ]*charset="?utf-?8"?[\t ]*)?$/i.test(getHeader(headers, 'content-type')!)
-}
-
-/** Engine.IO answers a POST with the word `ok` in this type. */
-function isOk(headers: HeaderList): boolean {
-  return countHeader(headers, 'content-type') === 1 && getHeader(headers, 'content-type') === 'text/html'
 }

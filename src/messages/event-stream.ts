@@ -14,12 +14,14 @@ const CR = 13
 export class EventStream {
   readonly #maxBytes: number
   readonly #rewrite: RewriteData
+  readonly #isPlainWord: (word: string) => boolean
   #held: Buffer = EMPTY
 
-  /** `maxBytes` bounds one event. */
-  constructor(maxBytes: number, rewrite: RewriteData) {
+  /** `maxBytes` bounds one event; ids and types that are no plain words go. */
+  constructor(maxBytes: number, rewrite: RewriteData, isPlainWord: (word: string) => boolean) {
     this.#maxBytes = maxBytes
     this.#rewrite = rewrite
+    this.#isPlainWord = isPlainWord
   }
 
   /** What may go on now; null where the stream cannot be read any further. */
@@ -47,18 +49,22 @@ export class EventStream {
     const lines = bytes.toString().split(/\r\n|\n|\r/)
     const data: string[] = []
     const others: string[] = []
+    let isWhole = true
     for (const line of lines) {
       const field = /^\ufeff?([^:]*)(?::( ?)(.*))?$/s.exec(line)!
       if (field[1] === 'data') data.push(field[3] ?? '')
       // A comment says nothing to the page; what it may say to others nobody has read.
       else if (line.startsWith(':')) others.push(':')
-      else if (field[1] === 'event' || field[1] === 'id' || field[1] === 'retry') others.push(line)
+      else if (field[1] === 'event' || field[1] === 'id' || field[1] === 'retry') {
+        if (this.#isPlainWord(field[3] ?? '')) others.push(line)
+        else isWhole = false
+      } else if (line !== '') isWhole = false
     }
     if (data.length === 0) return bytes.includes(58) ? Buffer.from(`${others.join('\n')}\n\n`) : bytes
     const text = data.join('\n')
     const rewritten = this.#rewrite(text)
     if (rewritten === null) return EMPTY
-    if (rewritten === text && !others.includes(':')) return bytes
+    if (rewritten === text && isWhole && !others.includes(':')) return bytes
     const written = rewritten.split(/\r\n|\n|\r/).map((line) => `data: ${line}`)
     return Buffer.from(`${[...others, ...written].join('\n')}\n\n`)
   }

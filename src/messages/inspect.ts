@@ -71,7 +71,7 @@ function makePlainInspect(rules: MessageRules, metrics: Metrics): Stage {
   const multipartBytes = rules.passesFiles ? Number.POSITIVE_INFINITY : maxBytes
   const readings: Readonly<Record<Exclude<BodyKind, 'unreadable'>, Reading>> = {
     json: { kind: 'json', maxBytes, clean: ofText(cleanDocument), packets: null },
-    lines: { kind: 'lines', maxBytes: batchBytes(rules), clean: ofText(cleanLines), packets: null },
+    lines: { kind: 'lines', maxBytes: batchBytes(rules), clean: ofText(cleanRuledLines), packets: null },
     text: { kind: 'text', maxBytes, clean: ofText(cleanPlain), packets: null },
     form: { kind: 'form', maxBytes, clean: ofText(cleanForm), packets: null },
     multipart: {
@@ -121,6 +121,10 @@ function makePacketInspect(rules: MessageRules, metrics: Metrics, limit: Polling
 
 function batchBytes(rules: MessageRules): number {
   return Math.max(rules.maxBytes, Math.min(rules.maxBytes * BATCH_MESSAGES, BATCH_LEAST))
+}
+
+function cleanRuledLines(rules: MessageRules, body: string): CleanedPayload {
+  return cleanLines((json) => cleanDocument(rules, json), rules.maxBytes, body)
 }
 
 /** Reads the body as text for a cleaner of texts. */

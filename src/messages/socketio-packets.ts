@@ -75,23 +75,33 @@ function cleanSocketPacket(rules: MessageRules, packet: string, reserved: Readon
   ) {
     return UNREADABLE
   }
+  const cleaned = cleanPacketJson(rules, json, isEvent, reserved)
+  if (cleaned.outcome !== 'changed') return cleaned.outcome === 'same' ? same(packet) : cleaned
+  return { outcome: 'changed', text: packet.slice(0, start) + cleaned.text }
+}
+
+/** Cleans what a packet carries: the name and the arguments of an event, those of an acknowledgement, or an object. */
+export function cleanPacketJson(
+  rules: MessageRules,
+  json: string,
+  isEvent: boolean,
+  reserved: ReadonlySet<string>,
+): Cleaned {
   const document = parseStrict(json)
   if (document === undefined) return UNREADABLE
   let paths: readonly FieldPath[] | undefined
   if (isEvent) {
-    const event = (document as unknown[])[0]
+    const event = Array.isArray(document) ? document[0] : undefined
     if (typeof event !== 'string' || reserved.has(event)) return UNREADABLE
     paths = rules.events.get(event)
     // An event whose name had to be changed would be another event.
     if (paths === undefined && (rules.otherEvents === 'refuse' || rules.visit(event) !== event)) return AGAINST_RULE
   }
-  if (paths === undefined && rules.otherEvents === 'pass') return same(packet)
-  const cleaned = finish(json, document, (root) => {
+  if (paths === undefined && rules.otherEvents === 'pass') return same(json)
+  return finish(json, document, (root) => {
     if (paths === undefined) return applyEverywhere(root, rules.visit)
     return applyArguments(root as unknown[], (list) => applyFields(list, paths, rules.visit))
   })
-  if (cleaned.outcome !== 'changed') return cleaned.outcome === 'same' ? same(packet) : cleaned
-  return { outcome: 'changed', text: packet.slice(0, start) + cleaned.text }
 }
 
 /** Paths of an event count its arguments from 0; its name stands before them. */

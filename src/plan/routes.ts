@@ -2,7 +2,7 @@
 import { type Environment, readSecret } from '../config/secrets.ts'
 import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { AnswerFilterFactory, Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
+import type { Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import { lastHop } from '../exchange/last-hop.ts'
 import type { RoutePlace } from '../exchange/router.ts'
 import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
@@ -11,10 +11,11 @@ import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { canonicalHost } from '../http/host.ts'
 import { makeAdmit } from '../limits/admit.ts'
 import { compileLimit } from '../limits/limiter.ts'
-import { answerFilters, hidingAnswers, ruledAnswers } from '../messages/answers.ts'
-import { compileHider, type Hider } from '../messages/hide.ts'
+import { answerFilters } from '../messages/answers.ts'
+import { compileHiders, type HiderFor } from '../messages/hide.ts'
 import { makeInspect } from '../messages/inspect.ts'
 import { compileRules, type MessageRules } from '../messages/rules.ts'
+import { answerCleaners, type CleanerFor } from '../messages/shown.ts'
 import { routeStages } from '../pipeline.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
@@ -109,8 +110,8 @@ export class RouteBuilder {
     if (service === undefined) return ownRoute(config.path, [], plainHeaders('api'), true, [])
     const { firstByte, betweenBytes } = service.config.timeouts
     const name = config.name ?? this.#defaultName(config)
-    const hider = compileHide(config, this.#standing.env)
-    const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing, hider)
+    const cleanerFor = this.#cleanerFor(config)
+    const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing, cleanerFor)
     const route: Route = {
       name,
       index,
@@ -129,7 +130,9 @@ export class RouteBuilder {
           service,
           this.#standing.metrics,
           config.webSocket ? bounds : null,
-          this.#answers(config, hider),
+          cleanerFor === null
+            ? null
+            : answerFilters(cleanerFor, config.maxAnswer, config.socketIo, this.#standing.metrics),
         ),
       }),
       edits: compileEdits(config.headers, true),
@@ -160,11 +163,11 @@ export class RouteBuilder {
     return compileRules(this.#config.messages[name]!, (kind) => metrics.count('message_cards_total', kind, name))
   }
 
-  #answers(config: RouteConfig, hider: Hider | null): AnswerFilterFactory | null {
-    const { answers, maxAnswer, socketIo } = config
-    const ruled = answers === undefined ? null : ruledAnswers(this.#rules(answers))
-    const cleaner = hider === null ? ruled : hidingAnswers(hider, socketIo, ruled)
-    return cleaner === null ? null : answerFilters(cleaner, maxAnswer, this.#standing.metrics)
+  /** What is shown of the service's answers and messages; null: all. */
+  #cleanerFor(config: RouteConfig): CleanerFor | null {
+    const rules = config.answers === undefined ? null : this.#rules(config.answers)
+    const hiders = compileHide(config, this.#standing.env)
+    return rules === null && hiders === null ? null : answerCleaners(rules, hiders)
   }
 
   #inspect(name: string, speaksSocketIo: boolean, bounds: SocketBounds): Stage {
@@ -184,14 +187,14 @@ export class RouteBuilder {
   }
 }
 
-/** Throws ConfigurationError where the key cannot be had. */
-function compileHide({ hide }: RouteConfig, env: Environment): Hider | null {
+/** Throws ConfigurationError where a key cannot be had. */
+function compileHide({ hide }: RouteConfig, env: Environment): HiderFor | null {
   if (hide === undefined) return null
-  const key = hide.key === undefined ? null : readSecret(hide.key, env)
-  if (hide.mode === 'hash' && (key ?? '').length < LEAST_KEY) {
+  const wishes = hide.map((wish) => ({ ...wish, key: wish.key === undefined ? null : readSecret(wish.key, env) }))
+  if (wishes.some(({ mode, key }) => mode === 'hash' && (key ?? '').length < LEAST_KEY)) {
     fail([`a route's "hide": the key is shorter than ${LEAST_KEY} characters`])
   }
-  return compileHider(hide.fields, hide.mode, key)
+  return compileHiders(wishes)
 }
 
 function fail(problems: readonly string[]): never {

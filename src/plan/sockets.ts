@@ -4,9 +4,8 @@ import type { TunnelFilterFactory } from '../exchange/contracts.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { compileLimit } from '../limits/limiter.ts'
 import { makeMessageLimit } from '../limits/message-limit.ts'
-import { hidePacket } from '../messages/hidden-packets.ts'
-import { type HideMessage, hiddenFilter } from '../messages/hidden-socket.ts'
-import type { Hider } from '../messages/hide.ts'
+import type { CleanerFor } from '../messages/shown.ts'
+import { shownFilter } from '../messages/shown-socket.ts'
 import { capsOf, type Standing } from './standing.ts'
 
 /** `place`: listener and route, for what is counted over reloads. Names of limits lead somewhere: that was checked. */
@@ -15,7 +14,7 @@ export function socketBounds(
   route: RouteConfig,
   config: Configuration,
   standing: Standing,
-  hider: Hider | null,
+  cleanerFor: CleanerFor | null,
 ): SocketBounds {
   const { socket } = route
   const { store, ...limits } = config.limits
@@ -38,18 +37,12 @@ export function socketBounds(
     pongMs: socket.pong,
     lifetimeMs: socket.lifetime,
     shown:
-      hider === null ? unchanged : (filter) => hiddenFilter(filter, route.maxAnswer, hideBy(hider, route.socketIo)),
+      cleanerFor === null
+        ? unchanged
+        : (filter) => shownFilter(filter, route.maxAnswer, cleanerFor, route.socketIo, standing.metrics),
   })
 }
 
 function unchanged(filter: TunnelFilterFactory): TunnelFilterFactory {
   return filter
-}
-
-function hideBy(hider: Hider, speaksSocketIo: boolean): HideMessage {
-  if (speaksSocketIo) return (packet) => hidePacket(hider, packet)
-  return (text) => {
-    const cleaned = hider.document(text)
-    return cleaned.outcome === 'refused' ? null : cleaned.text
-  }
 }

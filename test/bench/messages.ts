@@ -4,9 +4,9 @@
  * network: this is the work of the rules alone.
  */
 import { parseArgs } from 'node:util'
-import type { MessagesConfig } from '../../src/config/shape.ts'
 import { cleanMessage, compileRules, type MessageRules } from '../../src/messages/rules.ts'
 import { cleanPacket } from '../../src/messages/socketio-packets.ts'
+import { messagesConfig } from '../kit/message-rules.ts'
 import { machine, table, writeSection } from './marked-section.ts'
 import { filler } from './place.ts'
 import { median } from './results.ts'
@@ -25,19 +25,7 @@ interface Case {
   readonly clean?: Clean
 }
 
-const config: MessagesConfig = {
-  fields: ['$.text'],
-  events: { message: ['$[0].text'] },
-  otherEvents: 'inspect',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: CAP_BYTES,
-  onViolation: 'refuse',
-}
+const config = messagesConfig({ maxSize: CAP_BYTES })
 
 const json = (text: string): string => JSON.stringify({ text })
 

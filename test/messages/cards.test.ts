@@ -4,21 +4,10 @@ import { hasCardInTarget } from '../../src/messages/cards.ts'
 import { cleanForm } from '../../src/messages/forms.ts'
 import { cleanDocument, cleanMessage, cleanPlain, compileRules, type MessageRules } from '../../src/messages/rules.ts'
 import { cleanPacket } from '../../src/messages/socketio-packets.ts'
+import { messagesConfig } from '../kit/message-rules.ts'
 
-const config = (changes: Partial<MessagesConfig> = {}): MessagesConfig => ({
-  fields: ['$.text'],
-  events: { message: ['$[0].text'] },
-  otherEvents: 'inspect',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: 16_384,
-  onViolation: 'refuse',
-  ...changes,
-})
+const config = (changes: Partial<MessagesConfig> = {}): MessagesConfig =>
+  messagesConfig({ maxSize: 16_384, ...changes })
 const rules = compileRules(config())
 const every = compileRules(config({ fields: [], events: {} }))
 const document = (each: MessageRules, value: unknown): unknown => {

@@ -1,10 +1,10 @@
 /** Compressed bodies, bounded, and documents line by line. */
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import t from 'tap'
-import type { MessagesConfig } from '../../src/config/shape.ts'
 import { bodyCoding, type Coding, decodeBody } from '../../src/messages/content-coding.ts'
 import { cleanLines } from '../../src/messages/ndjson.ts'
-import { compileRules } from '../../src/messages/rules.ts'
+import { cleanDocument } from '../../src/messages/rules.ts'
+import { messageRules } from '../kit/message-rules.ts'
 
 const WAYS: [Coding, (bytes: Buffer) => Buffer][] = [
   ['gzip', gzipSync],
@@ -43,24 +43,11 @@ t.test('one coding, by its name', async (t) => {
     t.equal(of(...values), null, values.join(' and '))
 })
 
-const config: MessagesConfig = {
-  fields: ['$.text'],
-  events: {},
-  otherEvents: 'inspect',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: 100,
-  onViolation: 'refuse',
-}
-
 t.test('each line is a document', async (t) => {
-  const rules = compileRules(config)
+  const rules = messageRules()
+  const lines = (body: string) => cleanLines((json) => cleanDocument(rules, json), 100, body)
   const run = (body: string): string => {
-    const cleaned = cleanLines(rules, body)
+    const cleaned = lines(body)
     if (cleaned === 'too-large') return cleaned
     return cleaned.outcome === 'refused' ? cleaned.reason : cleaned.text
   }
@@ -69,7 +56,7 @@ t.test('each line is a document', async (t) => {
     '{"text":"x"}\n{"text":"y"}\r\n\n{"text":"z"}\r\n',
   )
   const same = '{"text":"\u2028 x"}\n'
-  t.same(cleanLines(rules, same), { outcome: 'same', text: same })
+  t.same(lines(same), { outcome: 'same', text: same })
   for (const body of [
     '{"text":"x"}\n{',
     '{"text":\n"x"}',

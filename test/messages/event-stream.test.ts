@@ -6,7 +6,7 @@ import { EventStream } from '../../src/messages/event-stream.ts'
 const upper = (data: string): string | null => (data === 'drop' ? null : data.replaceAll('<b>', ''))
 
 function run(stream: string | Buffer, cuts: number[] = [], maxBytes = 1000): string | null {
-  const events = new EventStream(maxBytes, upper)
+  const events = new EventStream(maxBytes, upper, (word) => !word.includes('<'))
   const bytes = Buffer.from(stream)
   const out: Buffer[] = []
   let from = 0
@@ -48,6 +48,9 @@ t.test('events are rewritten alone, the others keep their bytes', async (t) => {
     run('id: 7\nevent: x\ndata: <b>1\ndata:2\nretry: 5\nother: <b>\n\n'),
     'id: 7\nevent: x\nretry: 5\ndata: 1\ndata: 2\n\n',
   )
+  t.equal(run('id: 7\nevent: <b>\ndata: x\n\n'), 'id: 7\ndata: x\n\n', 'a type that is no plain word')
+  t.equal(run('id: <b>\ndata: x\nother: <b>\n\n'), 'data: x\n\n', 'an id')
+  t.equal(run('event: <b>\n\n'), '\n\n')
   t.equal(run('data: drop\n\ndata: a\r\n\r\n'), 'data: a\r\n\r\n')
   t.equal(run(': <b>secret\n\n\n'), ':\n\n\n', 'a heartbeat says nothing')
   t.equal(run('data: a\r\rdata: b\r\r\n'), 'data: a\r\rdata: b\r\r\n')
@@ -84,7 +87,10 @@ t.test('cut anywhere, the browser hears the same', async () => {
       const sent = run(stream, cuts)!
       const expected = read(stream)
         .filter((each) => !each.endsWith('|drop'))
-        .map((each) => each.slice(0, each.indexOf('|') + 1) + each.slice(each.indexOf('|') + 1).replaceAll('<b>', ''))
+        .map((each) => {
+          const [type, data] = [each.slice(0, each.indexOf('|')), each.slice(each.indexOf('|') + 1)]
+          return `${type.includes('<') ? '' : type}|${data.replaceAll('<b>', '')}`
+        })
       return JSON.stringify(read(sent)) === JSON.stringify(expected)
     }),
     { seed: 8, numRuns: 2000 },

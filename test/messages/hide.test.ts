@@ -1,15 +1,28 @@
 /** Hidden fields, in documents and in packets of a service. */
 import { createHmac } from 'node:crypto'
 import t from 'tap'
-import { hidePacket, hidePayload, hidePayload3 } from '../../src/messages/hidden-packets.ts'
-import { compileHider } from '../../src/messages/hide.ts'
+import { compileHiders, type Hider, type HideWish } from '../../src/messages/hide.ts'
+import { answerCleaners } from '../../src/messages/shown.ts'
+import { showPacket, showPayload, showPayload3, showScript3 } from '../../src/messages/shown-packets.ts'
 
 const PATHS = ['$..customer.phone', '$.ids[*]', '$.customer.phone']
-const mask = compileHider(PATHS, 'mask', null)
-const drop = compileHider(PATHS, 'drop', null)
 const key = 'k'.repeat(32)
-const hash = compileHider(PATHS, 'hash', key)
+const wish = (fields: readonly string[], mode: HideWish['mode'], exceptRoles: readonly string[] = []): HideWish => ({
+  fields,
+  mode,
+  key: mode === 'hash' ? key : null,
+  exceptRoles,
+})
+const hiderOf = (...wishes: HideWish[]): Hider => compileHiders(wishes)([])!
+const mask = hiderOf(wish(PATHS, 'mask'))
+const drop = hiderOf(wish(PATHS, 'drop'))
+const hash = hiderOf(wish(PATHS, 'hash'))
 const keyed = (text: string) => createHmac('sha256', key).update(text).digest('base64url').slice(0, 22)
+const shownBy = (hider: Hider) => answerCleaners(null, () => hider)([])!
+const textOf = (cleaned: { outcome: string; text: string }) => (cleaned.outcome === 'refused' ? null : cleaned.text)
+const hidePacket = (hider: Hider, packet: string) => textOf(showPacket(shownBy(hider), packet))
+const hidePayload = (hider: Hider, payload: string) => textOf(showPayload(shownBy(hider), payload))
+const hidePayload3 = (hider: Hider, payload: string) => textOf(showPayload3(shownBy(hider), payload))
 
 t.test('texts and numbers, wherever the paths lead, and once', async (t) => {
   const json =
@@ -92,6 +105,36 @@ t.test('answers to polls', async (t) => {
 })
 
 t.test('a path to one argument', async (t) => {
-  const first = compileHider(['$[0]', '$.phone'], 'mask', null)
+  const first = hiderOf(wish(['$[0]', '$.phone'], 'mask'))
   t.equal(hidePacket(first, '42["phone","+491701234567",{"phone":"x"}]'), '42["phone","***********67",{"phone":"*"}]')
+})
+
+t.test('a script for an old browser', async (t) => {
+  const event = `42["m",${customer},"\u2028"]`
+  const script = (payload: string) => `___eio[3](${JSON.stringify(payload).replaceAll('\u2028', '\\u2028')});`
+  const shown = `42["m",${hidden},"\u2028"]`
+  const run = (text: string) => textOf(showScript3(shownBy(mask), text))
+  t.equal(run(script(`${event.length}:${event}`)), script(`${shown.length}:${shown}`))
+  t.equal(run(script('1:2')), script('1:2'))
+  for (const other of ['alert("1:2");', '___eio[0]("1:2");x("");', '___eio[0](1);', '___eio[0]("9:2");', '1:2'])
+    t.equal(run(other), null, other)
+})
+
+t.test('roles: hidden from everyone that a wish does not name', async (t) => {
+  const hiders = compileHiders([
+    wish(['$.phone'], 'mask', ['supervisor', 'auditor']),
+    wish(['$.card', '$.phone'], 'drop', ['auditor']),
+    wish(['$.name', '$.card'], 'hash'),
+  ])
+  const json = '{"phone":"12345678","card":"x","name":"Ada"}'
+  const see = (...roles: string[]) => hiders(roles)!.document(json).text
+  t.equal(see(), `{"name":"${keyed('Ada')}"}`, 'left out is stronger than masked')
+  t.equal(see('agent'), see())
+  t.equal(see('supervisor'), see(), 'another wish still leaves it out')
+  t.equal(see('agent', 'auditor'), `{"phone":"12345678","card":"${keyed('x')}","name":"${keyed('Ada')}"}`)
+  t.equal(see('Auditor'), see(), 'roles are compared exactly')
+  t.equal(hiders([]), hiders(['agent']), 'one hider for the same wishes')
+  const all = compileHiders([wish(['$.a'], 'mask', ['all'])])
+  t.equal(all(['all']), null)
+  t.not(all([]), null)
 })

@@ -1,6 +1,5 @@
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import type { MessagesConfig } from '../../src/config/shape.ts'
 import {
   type ClientHalf,
   DONE,
@@ -15,20 +14,9 @@ import type { HeaderList } from '../../src/http/headers.ts'
 import { TEXT, writeFrame } from '../../src/http/websocket-frames.ts'
 import { makeInspect } from '../../src/messages/inspect.ts'
 import { compileRules } from '../../src/messages/rules.ts'
+import { messagesConfig } from '../kit/message-rules.ts'
 
-const config: MessagesConfig = {
-  fields: ['$.text'],
-  events: { message: ['$[0].text'] },
-  otherEvents: 'inspect',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: 1000,
-  onViolation: 'refuse',
-}
+const config = messagesConfig()
 const counts: string[] = []
 const metrics = { count: (name: string, label: string) => counts.push(`${name} ${label}`) }
 const inspect = makeInspect(compileRules(config), metrics, false)

@@ -1,23 +1,11 @@
 /** Forms in parts: the fields are cleaned, files by setting, and whatever could be taken apart in another way is refused. */
 import fc from 'fast-check'
 import t from 'tap'
-import type { MessagesConfig } from '../../src/config/shape.ts'
 import { cleanMultipart } from '../../src/messages/multipart.ts'
 import { compileRules } from '../../src/messages/rules.ts'
+import { messagesConfig } from '../kit/message-rules.ts'
 
-const config: MessagesConfig = {
-  fields: ['$.text'],
-  events: {},
-  otherEvents: 'inspect',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: 1000,
-  onViolation: 'refuse',
-}
+const config = messagesConfig({ events: {} })
 const rules = compileRules(config)
 const withFiles = compileRules({ ...config, files: 'pass' })
 const B = 'aB3'

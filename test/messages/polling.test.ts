@@ -3,24 +3,12 @@ import { createRequire } from 'node:module'
 import { parse } from 'node:querystring'
 import fc from 'fast-check'
 import t from 'tap'
-import type { MessagesConfig } from '../../src/config/shape.ts'
 import { type CleanedPayload, cleanForm3, cleanPayload, cleanPayload3 } from '../../src/messages/polling.ts'
 import { compileRules } from '../../src/messages/rules.ts'
 import { cleanPacket, cleanPacket3 } from '../../src/messages/socketio-packets.ts'
+import { messagesConfig } from '../kit/message-rules.ts'
 
-const config: MessagesConfig = {
-  fields: ['$.text'],
-  events: { message: ['$[0].text'] },
-  otherEvents: 'pass',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: 2000,
-  onViolation: 'refuse',
-}
+const config = messagesConfig({ otherEvents: 'pass', maxSize: 2000 })
 const rules = compileRules(config)
 /** Refuses the whole where another set drops a packet. */
 const closing = compileRules({ ...config, onViolation: 'close' })

@@ -6,21 +6,10 @@ import { bodyKind } from '../../src/messages/media-type.ts'
 import { cleanPayload } from '../../src/messages/polling.ts'
 import { cleanDocument, cleanMessage, cleanPlain, compileRules } from '../../src/messages/rules.ts'
 import { cleanPacket } from '../../src/messages/socketio-packets.ts'
+import { messagesConfig } from '../kit/message-rules.ts'
 
-const config = (changes: Partial<MessagesConfig> = {}): MessagesConfig => ({
-  fields: ['$.text', '$..caption'],
-  events: { message: ['$[0].text'] },
-  otherEvents: 'inspect',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: 1024,
-  onViolation: 'refuse',
-  ...changes,
-})
+const config = (changes: Partial<MessagesConfig> = {}): MessagesConfig =>
+  messagesConfig({ fields: ['$.text', '$..caption'], maxSize: 1024, ...changes })
 const rules = compileRules(config())
 const every = compileRules(config({ fields: [], events: {} }))
 

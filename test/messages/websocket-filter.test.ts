@@ -6,7 +6,6 @@ import { Server as SocketIoServer } from 'socket.io'
 import { io } from 'socket.io-client'
 import t from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import type { MessagesConfig } from '../../src/config/shape.ts'
 import type { TunnelFilter, TunnelFilterFactory, TunnelSides } from '../../src/exchange/contracts.ts'
 import type { Exchange } from '../../src/exchange/exchange.ts'
 import {
@@ -23,20 +22,9 @@ import {
 import { cleanMessage, compileRules } from '../../src/messages/rules.ts'
 import { cleanPacket } from '../../src/messages/socketio-packets.ts'
 import { webSocketFilter } from '../../src/messages/websocket-filter.ts'
+import { messagesConfig } from '../kit/message-rules.ts'
 
-const config: MessagesConfig = {
-  fields: ['$.text'],
-  events: { message: ['$[0].text'] },
-  otherEvents: 'refuse',
-  binary: 'refuse',
-  files: 'refuse',
-  html: 'strip',
-  output: 'html',
-  cards: 'mask',
-  cardsShown: 'last4',
-  maxSize: 2000,
-  onViolation: 'refuse',
-}
+const config = messagesConfig({ otherEvents: 'refuse', maxSize: 2000 })
 const metrics = { count() {} }
 const plain = webSocketFilter(compileRules(config), cleanMessage, metrics)
 const closing = webSocketFilter(compileRules({ ...config, onViolation: 'close' }), cleanMessage, metrics)
