@@ -68,8 +68,8 @@ if [ ! -e "$folder/redis-url" ]; then
     echo 'user default reset off'
     echo "user health reset on #$(hashed "$health") +ping"
     echo "user portcullis reset on #$(hashed "$password") ~portcullis* +@connection -@admin -@dangerous" \
-      '+info +eval +evalsha +script|load +multi +exec +discard' \
-      '+get +set +del +exists +incr +incrby +expire +pexpire +ttl +pttl'
+      '+info +eval +evalsha +time' \
+      '+get +set +del +incr +pexpire +hset +hdel +hlen +hgetall'
   } > "$folder/redis/users.acl"
 fi
 

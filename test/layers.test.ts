@@ -37,7 +37,6 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const DOORS: Readonly<Record<string, string>> = {
   undici: 'upstream/',
   ioredis: 'limits/',
-  'rate-limiter-flexible': 'limits/',
   'sanitize-html': 'messages/html.ts',
   pino: 'observe/log.ts',
   zod: 'config/',

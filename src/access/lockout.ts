@@ -11,7 +11,7 @@ const HOUR_MS = 3_600_000
 const FULL_MS = 1000
 
 export interface LockoutOptions {
-  readonly store: CounterStore
+  readonly store: Pick<CounterStore, 'counter'>
   /** Failures in a row, within `lockForMs`, that lock an account. */
   readonly lockAfter: number
   /** Milliseconds of the first lock; each further one within a day is twice as long, at most an hour (or this, where longer). */
@@ -125,8 +125,8 @@ interface Lock {
   lock(key: string): Promise<number>
 }
 
-function makeLock(store: CounterStore, kind: string, lockAfter: number, lockForMs: number): Lock {
-  const options = { blockMs: 0, onOutage: 'local' } as const
+function makeLock(store: Pick<CounterStore, 'counter'>, kind: string, lockAfter: number, lockForMs: number): Lock {
+  const options = { blocks: [], onOutage: 'local' } as const
   // As long as a lock: attempts that were counted and never concluded (a node that died) hold an account no longer.
   const windowMs = lockForMs
   const failures = store.counter({ ...options, windowMs, name: `sign-in-${kind}-failures`, points: lockAfter })

@@ -191,14 +191,51 @@ export interface CounterOptions {
   readonly name: string
   readonly points: number
   readonly windowMs: number
-  /** How long a key stays blocked after it went over; 0: until its window ends. */
-  readonly blockMs: number
+  /**
+   * How long a key stays blocked after it went over, in milliseconds: the first time, the second time, and so on; the last
+   * one holds for all further times. Empty: a key waits until its window ends.
+   */
+  readonly blocks: readonly number[]
   readonly onOutage: OutagePolicy
+  /** Points over `points` that an idle key saves up; missing: none. */
+  readonly burst?: number
+  /** Milliseconds after the end of a block at which the next excess counts as the first one again; missing: a day. */
+  readonly quietMs?: number
+  /** Counted and told, but what it refuses holds nothing up: the other claims of the step are counted all the same. */
+  readonly dryRun?: boolean
+}
+
+/** What a request (a message, an answer) takes from one counter. */
+export interface Claim {
+  /** Of the same store. Together with `key` it stands once in a step. */
+  readonly counter: Counter
+  readonly key: string
+  /** Whole points, at least 1; 0 only looks. */
+  readonly points: number
+}
+
+/** One state per claim, in their order; null where a refusal was known before the store was asked for this one. */
+export type ClaimStates = readonly (CounterState | null)[]
+
+/** Who waits for the answer to a step. Told once, and never where the step was answered at once. */
+export interface ClaimWaiter {
+  onStates(states: ClaimStates): void
 }
 
 /** Makes counters that all gateway processes share. */
 export interface CounterStore {
+  /** Asked again with the same options it is the same counter: a reload forgets nothing. */
   counter(options: CounterOptions): Counter
+  /**
+   * One step for all that a request counts: at most one round trip, whatever the number of claims. It is all or nothing:
+   * where one claim is refused (by a counter that is not dry), none of the others is counted, and their states are what a
+   * look would tell. In a Redis Cluster this holds among the claims with the same key; of the others, which may live on
+   * another node, those that were allowed stay counted.
+   *
+   * @returns The states where no store had to be asked (counts in memory, a refusal that is known, an outage), else null:
+   * then `waiter` is told.
+   */
+  claim(claims: readonly Claim[], waiter: ClaimWaiter): ClaimStates | null
   /** True while the store answers (always, where it is memory). */
   readonly isUp: boolean
   close(): Promise<void>

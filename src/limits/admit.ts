@@ -2,52 +2,52 @@
  * The stage that lets a request through or refuses it by the limits of its route. Knows the exchange and its limiters,
  * and no store.
  */
-import { type CounterState, DONE, GO, type Metrics, type Stage, type Step, WAIT } from '../exchange/contracts.ts'
+import {
+  type ClaimStates,
+  type ClaimWaiter,
+  type CounterStore,
+  DONE,
+  GO,
+  type Metrics,
+  type Stage,
+  type Step,
+  WAIT,
+} from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { type Limiter, wholeSeconds } from './limiter.ts'
 
 /**
- * Every request counts once in each limiter, by `x.clientKey`; it passes when all let it through. Of several refusals the
- * longest wait is told. What can be answered without the store is asked first, and a refusal there spares the store the
- * rest. Commands to Redis go out in one tick.
+ * Every request counts once in each limiter, by `x.clientKey`, in one step of the store; it passes when all let it through.
+ * Of several refusals the longest wait is told.
  */
-export function makeAdmit(limiters: readonly Limiter[], metrics: Metrics): Stage {
+export function makeAdmit(limiters: readonly Limiter[], store: CounterStore, metrics: Metrics): Stage {
   if (limiters.length === 0) return () => GO
-  const admit = new Admit(limiters, metrics)
+  const admit = new Admit(limiters, store, metrics)
   return (x) => admit.run(x)
 }
 
 class Admit {
   readonly #limiters: readonly Limiter[]
+  readonly #store: CounterStore
   readonly #metrics: Metrics
   readonly #policy: string
 
-  constructor(limiters: readonly Limiter[], metrics: Metrics) {
+  constructor(limiters: readonly Limiter[], store: CounterStore, metrics: Metrics) {
     this.#limiters = limiters
+    this.#store = store
     this.#metrics = metrics
     this.#policy = limiters.map((limiter) => limiter.policyItem).join(', ')
   }
 
   run(x: Exchange): Step {
-    const limiters = this.#limiters
-    const states: (CounterState | null)[] = []
-    let open = 0
-    for (let i = 0; i < limiters.length; i++) {
-      const state = limiters[i]!.addNow(x.clientKey)
-      states.push(state)
-      if (state === null) open++
-      else if (!state.allowed) return this.conclude(x, states)
-    }
-    if (open === 0) return this.conclude(x, states)
-    const decision = new Decision(this, x, states, open)
-    for (let i = 0; i < limiters.length; i++) {
-      if (states[i] === null) limiters[i]!.add(x.clientKey).then((state) => decision.take(i, state), decision.onBroken)
-    }
-    return WAIT
+    const claims = []
+    for (const limiter of this.#limiters) claims.push(limiter.claim(x.clientKey))
+    const states = this.#store.claim(claims, new Decision(this, x))
+    return states === null ? WAIT : this.conclude(x, states)
   }
 
   /** Adds the fields and refuses where a limiter did. A limiter that was not asked has no state. */
-  conclude(x: Exchange, states: readonly (CounterState | null)[]): Step {
+  conclude(x: Exchange, states: ClaimStates): Step {
     let items = ''
     let waitMs = 0
     let isStoreDown = false
@@ -80,28 +80,17 @@ class Admit {
 }
 
 /** The wait of one exchange for its answers. */
-class Decision {
+class Decision implements ClaimWaiter {
   readonly #admit: Admit
   readonly #x: Exchange
-  readonly #states: (CounterState | null)[]
-  #open: number
 
-  constructor(admit: Admit, x: Exchange, states: (CounterState | null)[], open: number) {
+  constructor(admit: Admit, x: Exchange) {
     this.#admit = admit
     this.#x = x
-    this.#states = states
-    this.#open = open
   }
 
-  take(index: number, state: CounterState): void {
-    this.#states[index] = state
-    this.#open--
-    if (this.#open > 0 || this.#x.finished) return
-    if (this.#admit.conclude(this.#x, this.#states) === GO) this.#x.resume()
-  }
-
-  // Counters never reject; one that does must not leave a client waiting.
-  readonly onBroken = (): void => {
-    this.#x.refuse('internal', 'a limit counter rejected')
+  onStates(states: ClaimStates): void {
+    if (this.#x.finished) return
+    if (this.#admit.conclude(this.#x, states) === GO) this.#x.resume()
   }
 }

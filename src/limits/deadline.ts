@@ -1,6 +1,6 @@
 /**
- * One deadline over all commands that wait for an answer, with one timer. It knows no Redis: it is told of promises and
- * says when the oldest of them has waited too long.
+ * One deadline over all that waits for an answer, with one timer. It knows no Redis: it is told who waits and says when the
+ * oldest of them has waited too long.
  *
  * Not ioredis's commandTimeout, which starts a timer per command and cannot tell a slow Redis from a busy process: when
  * the event loop was held up, its timers fire before the answers that lie ready in the socket are read. Here a late timer
@@ -15,23 +15,23 @@ export class DeadlineError extends Error {
   }
 }
 
-interface Waiting {
-  readonly since: number
-  readonly reject: (error: Error) => void
+export interface Waiting {
+  /** The wait is over, without an answer. */
+  onGivenUp(error: DeadlineError): void
 }
 
 export class Deadline {
   readonly #timeoutMs: number
   readonly #onExceeded: () => void
-  /** In the order of their start: the first one is the oldest. */
-  readonly #waiting = new Set<Waiting>()
+  /** Since when each waits, in the order of their start: the first one is the oldest. */
+  readonly #waiting = new Map<Waiting, number>()
   #timer: NodeJS.Timeout | null = null
   #dueAt = 0
   #isJudging = false
   /** A process that is held up all the time must still notice an outage: only every other late timer starts over. */
   #startedOver = false
 
-  /** `onExceeded` is called once each time the oldest wait exceeds `timeoutMs`; it should call `rejectAll`. */
+  /** `onExceeded` is called once each time the oldest wait exceeds `timeoutMs`; it should call `giveUp`. */
   constructor(timeoutMs: number, onExceeded: () => void) {
     this.#timeoutMs = timeoutMs
     this.#onExceeded = onExceeded
@@ -41,30 +41,23 @@ export class Deadline {
     return this.#waiting.size
   }
 
-  /** The answer of `promise`, or a DeadlineError when it is given up before. */
-  watch<T>(promise: Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const waiting: Waiting = { since: performance.now(), reject }
-      this.#waiting.add(waiting)
-      if (this.#timer === null && !this.#isJudging) this.#arm(this.#timeoutMs)
-      promise.then(
-        (value) => {
-          this.#waiting.delete(waiting)
-          resolve(value)
-        },
-        (error: unknown) => {
-          this.#waiting.delete(waiting)
-          reject(error)
-        },
-      )
-    })
+  add(waiting: Waiting): void {
+    this.#waiting.set(waiting, performance.now())
+    if (this.#timer === null && !this.#isJudging) this.#arm(this.#timeoutMs)
   }
 
-  /** Ends every wait now. Answers that still come are ignored. */
-  rejectAll(message: string): void {
-    const all = [...this.#waiting]
+  /** The answer came. False where it was given up before: then it is too late for one. */
+  remove(waiting: Waiting): boolean {
+    return this.#waiting.delete(waiting)
+  }
+
+  /** Ends every wait now. */
+  giveUp(message: string): void {
+    if (this.#waiting.size === 0) return
+    const all = [...this.#waiting.keys()]
     this.#waiting.clear()
-    for (const waiting of all) waiting.reject(new DeadlineError(message))
+    const error = new DeadlineError(message)
+    for (const waiting of all) waiting.onGivenUp(error)
   }
 
   stop(): void {
@@ -92,7 +85,7 @@ export class Deadline {
     this.#isJudging = false
     const oldest = this.#oldest()
     if (oldest === null) return
-    const left = oldest.since + this.#timeoutMs - performance.now()
+    const left = oldest + this.#timeoutMs - performance.now()
     if (left > 0) return this.#next(left)
     this.#onExceeded()
     this.#next(this.#timeoutMs)
@@ -102,8 +95,8 @@ export class Deadline {
     if (this.#timer === null && this.#waiting.size > 0) this.#arm(Math.max(1, ms))
   }
 
-  #oldest(): Waiting | null {
-    for (const waiting of this.#waiting) return waiting
+  #oldest(): number | null {
+    for (const since of this.#waiting.values()) return since
     return null
   }
 }

@@ -2,9 +2,7 @@
  * One limit of the configuration as the data path sees it: its counter and its ready-made field values. Knows no exchange.
  */
 import type { LimitConfig, StoreConfig } from '../config/shape.ts'
-import type { Counter, CounterState, CounterStore, OutagePolicy } from '../exchange/contracts.ts'
-import type { ImmediateCounter } from './memory-counter.ts'
-import type { BurstOptions } from './window.ts'
+import type { Claim, Counter, CounterOptions, CounterState, CounterStore, OutagePolicy } from '../exchange/contracts.ts'
 
 export class Limiter {
   readonly name: string
@@ -12,7 +10,6 @@ export class Limiter {
   /** Item of RateLimit-Policy: `"name";q=120;w=60` (draft-ietf-httpapi-ratelimit-headers-11, 3.1). */
   readonly policyItem: string
   readonly #counter: Counter
-  readonly #immediate: ImmediateCounter | null
   readonly #itemStart: string
 
   constructor(name: string, rate: number, windowMs: number, onOutage: OutagePolicy, counter: Counter) {
@@ -21,17 +18,12 @@ export class Limiter {
     // Names are letters, digits, "-" and "_" by the shape of the configuration: nothing to escape.
     this.policyItem = `"${name}";q=${rate};w=${Math.ceil(windowMs / 1000)}`
     this.#counter = counter
-    this.#immediate = isImmediate(counter) ? counter : null
     this.#itemStart = `"${name}";r=`
   }
 
-  /** Counts the request and tells, or null where the store must be asked by `add` (nothing was counted then). */
-  addNow(key: string): CounterState | null {
-    return this.#immediate === null ? null : this.#immediate.addNow(key)
-  }
-
-  add(key: string): Promise<CounterState> {
-    return this.#counter.add(key)
+  /** One point under this key, for a step of the store. */
+  claim(key: string): Claim {
+    return { counter: this.#counter, key, points: 1 }
   }
 
   /** Item of RateLimit: `"name";r=50;t=30` (same draft, 4.1); null where nobody counted. */
@@ -53,15 +45,12 @@ export function compileLimit(
 ): Limiter {
   const { points, windowMs } = config.rate
   const onOutage = config.onOutage ?? storeConfig.onOutage
-  const options: BurstOptions = { name, points, windowMs, blockMs: config.block, onOutage, burst: config.burst }
+  const blocks = config.block > 0 ? [config.block] : []
+  const options: CounterOptions = { name, points, windowMs, blocks, onOutage, burst: config.burst }
   return new Limiter(name, points, windowMs, onOutage, store.counter(options))
 }
 
 /** Seconds for Retry-After and `t`: rounded up, at least 1, so that nobody comes back a moment too early. */
 export function wholeSeconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000))
-}
-
-function isImmediate(counter: Counter): counter is ImmediateCounter {
-  return 'addNow' in counter
 }

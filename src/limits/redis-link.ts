@@ -1,25 +1,22 @@
 /**
- * The one connection to Redis and the circuit over it: up, or down until a probe succeeds. It knows no limits; counters
- * send their commands through it and ask `isUp` before.
+ * The way to Redis and the circuit over it: up, or down until a probe succeeds. It knows no limits; what speaks to Redis
+ * calls its scripts through it and asks `isUp` before.
  *
  * While the circuit is open nobody waits: the first command that fails or is late opens it, ends all other waits, and from
- * then on only the probe speaks to Redis. It speaks exactly as a counter does (same script, a write), so a Redis that
+ * then on only the probe speaks to Redis. It speaks exactly as a step does (same script, a write), so a Redis that
  * answers PING and refuses writes (read-only replica, out of memory, missing right) stays down.
  */
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Metrics } from '../exchange/contracts.ts'
-import { Deadline } from './deadline.ts'
+import { Deadline, DeadlineError } from './deadline.ts'
+import type { RedisScript } from './redis-script.ts'
+import { type OnReply, ScriptCall } from './script-call.ts'
 import { WINDOW_SCRIPT } from './window-script.ts'
 
 export type StoreLog = (level: 'info' | 'warn', message: string) => void
 
-/** Used (over capacity: refused) and milliseconds to the reset: what the window script answers. */
-export type StepAnswer = [number, number]
-
-interface ScriptedRedis extends Redis {
-  rlflxIncr(...args: string[]): Promise<StepAnswer>
-}
-
+/** One add to a limit that nobody reaches. */
+const PROBE_ARGUMENTS = ['1,1', '1000000 1000000 1000 0 0']
 const PROBE_MS = 200
 /** A circuit that opens again this soon waits longer before it closes: at most PROBE_MAX_MS. */
 const RELAPSE_MS = 10_000
@@ -30,13 +27,13 @@ const DEAD_SOCKET_MS = 1000
 const CLOSE_MS = 500
 
 export class RedisLink {
-  readonly #redis: ScriptedRedis
+  readonly #redis: Redis
   readonly #where: string
   readonly #probeKey: string
   readonly #log: StoreLog
   readonly #metrics: Metrics
   readonly #deadline: Deadline
-  readonly #onRecovered = new Map<string, () => void>()
+  readonly #onRecovered: () => void
   readonly #settled: Promise<void>
   #settle: () => void = () => {}
   #isUp = false
@@ -50,18 +47,26 @@ export class RedisLink {
   #upSince = Number.NEGATIVE_INFINITY
   #lastError = ''
 
-  constructor(url: string, timeoutMs: number, prefix: string, log: StoreLog, metrics: Metrics) {
+  /** `onRecovered` is called each time the store is back, and the first time it is there. */
+  constructor(
+    url: string,
+    timeoutMs: number,
+    prefix: string,
+    log: StoreLog,
+    metrics: Metrics,
+    onRecovered: () => void,
+  ) {
     this.#where = hostOf(url)
     this.#probeKey = `${prefix}:probe`
     this.#log = log
     this.#metrics = metrics
+    this.#onRecovered = onRecovered
     this.#downSince = performance.now()
     this.#deadline = new Deadline(timeoutMs, () => this.trip(`no answer within ${timeoutMs} ms`))
     this.#settled = new Promise((resolve) => {
       this.#settle = resolve
     })
-    this.#redis = new Redis(url, connectionOptions(timeoutMs)) as ScriptedRedis
-    this.#redis.defineCommand('rlflxIncr', { numberOfKeys: 1, lua: WINDOW_SCRIPT })
+    this.#redis = new Redis(url, connectionOptions(timeoutMs))
     this.#redis.on('error', this.#onError)
     this.#redis.on('close', this.#onClose)
     this.#redis.on('ready', this.#onReady)
@@ -77,23 +82,9 @@ export class RedisLink {
     return this.#settled
   }
 
-  /** Called each time the store is back, and the first time it is there. One listener per name: the last one. */
-  onRecovered(name: string, listener: () => void): void {
-    this.#onRecovered.set(name, listener)
-  }
-
-  /** The window script: see there for the arguments. Rejects with whatever ioredis says, or at the deadline. */
-  step(args: readonly string[]): Promise<StepAnswer> {
-    return this.#deadline.watch(this.#redis.rlflxIncr(...args))
-  }
-
-  /** Writes -1, the mark of a blocked key. */
-  block(key: string, durationMs: number): Promise<unknown> {
-    return this.#deadline.watch(this.#redis.set(key, -1, 'PX', Math.max(1, Math.ceil(durationMs))))
-  }
-
-  delete(key: string): Promise<unknown> {
-    return this.#deadline.watch(this.#redis.del(key))
+  /** Calls a script. `onReply` is told once, an error at the deadline at the latest. */
+  call(script: RedisScript, keys: readonly string[], args: readonly string[], onReply: OnReply): void {
+    new ScriptCall(this.#redis, this.#deadline, script, keys, args, onReply).send()
   }
 
   /** Opens the circuit: the store is down until a probe succeeds. */
@@ -104,9 +95,14 @@ export class RedisLink {
       this.#downSince = now
       this.#probeMs = now - this.#upSince < RELAPSE_MS ? Math.min(PROBE_MAX_MS, this.#probeMs * 2) : PROBE_MS
     }
-    this.#deadline.rejectAll(reason)
+    this.#deadline.giveUp(reason)
     this.#announceOutage(reason)
     this.#schedule()
+  }
+
+  /** A call failed. At the deadline everything is done already. */
+  onFailed(error: Error): void {
+    if (!(error instanceof DeadlineError)) this.trip(reasonOf(error))
   }
 
   async close(): Promise<void> {
@@ -114,7 +110,7 @@ export class RedisLink {
     this.#closed = true
     this.#isUp = false
     if (this.#probeTimer !== null) clearTimeout(this.#probeTimer)
-    this.#deadline.rejectAll('closed')
+    this.#deadline.giveUp('closed')
     this.#deadline.stop()
     this.#settle()
     // Between two attempts there is no socket whose end could be waited for.
@@ -148,7 +144,7 @@ export class RedisLink {
     } else {
       this.#log('info', `Limits are shared through Redis at ${this.#where}`)
     }
-    for (const listener of this.#onRecovered.values()) listener()
+    this.#onRecovered()
   }
 
   #schedule(): void {
@@ -166,18 +162,17 @@ export class RedisLink {
   #probe(): void {
     if (this.#isUp || this.#closed || this.#probing || this.#redis.status !== 'ready') return
     this.#probing = true
-    this.step([this.#probeKey, '1', '1', '1000000', '1', '1000000', '0']).then(this.#onProbed, this.#onProbeFailed)
+    this.call(WINDOW_SCRIPT, [this.#probeKey], PROBE_ARGUMENTS, this.#onProbed)
   }
 
-  readonly #onProbed = (): void => {
+  readonly #onProbed = (error: Error | null): void => {
     this.#probing = false
+    if (error !== null) {
+      if (!this.#closed) this.#announceOutage(reasonOf(error))
+      return
+    }
     if (this.#closed || this.#isUp || this.#redis.status !== 'ready') return
     this.#recover()
-  }
-
-  readonly #onProbeFailed = (error: Error): void => {
-    this.#probing = false
-    if (!this.#closed) this.#announceOutage(reasonOf(error))
   }
 
   readonly #onError = (error: Error): void => {

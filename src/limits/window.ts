@@ -10,31 +10,39 @@
  */
 import type { CounterOptions, CounterState } from '../exchange/contracts.ts'
 
-/** What the limits feature asks of a counter beyond the contract. */
-export interface BurstOptions extends CounterOptions {
-  /** Points over `points` that an idle key saves up; 0 or missing: none. */
-  readonly burst?: number
-}
-
 export interface WindowRule {
   /** Points that each window gives. */
   readonly rate: number
   /** Points at most: rate and burst. */
   readonly capacity: number
   readonly windowMs: number
-  /** Milliseconds that a key stays blocked after it went over; 0: until its window ends. */
-  readonly blockMs: number
+  /** Milliseconds that a key stays blocked after it went over, the first time, the second, ...; empty: until its window ends. */
+  readonly blocks: readonly number[]
+  /** Milliseconds after a block at which the next one is the first again. */
+  readonly quietMs: number
+  /** What it refuses holds no other claim up. */
+  readonly isDry: boolean
 }
 
-/** The rule of a counter. A window is at least a second: RateLimiterRedis counts in seconds. */
-export function windowRule(options: BurstOptions): WindowRule {
+const LEAST_WINDOW_MS = 100
+const QUIET_MS = 86_400_000
+
+/** The rule of a counter, in whole numbers. */
+export function windowRule(options: CounterOptions): WindowRule {
   const rate = Math.max(1, Math.trunc(options.points))
   return {
     rate,
     capacity: rate + Math.max(0, Math.trunc(options.burst ?? 0)),
-    windowMs: Math.max(1000, Math.round(options.windowMs)),
-    blockMs: Math.max(0, Math.round(options.blockMs)),
+    windowMs: Math.max(LEAST_WINDOW_MS, Math.round(options.windowMs)),
+    blocks: options.blocks.map((ms) => Math.max(1, Math.round(ms))),
+    quietMs: Math.max(0, Math.round(options.quietMs ?? QUIET_MS)),
+    isDry: options.dryRun ?? false,
   }
+}
+
+/** Milliseconds of the block that follows so many strikes, this one included. */
+export function blockAfter(rule: WindowRule, strikes: number): number {
+  return rule.blocks[Math.min(strikes, rule.blocks.length) - 1]!
 }
 
 /** Windows that `used` needs to drain to 0, at least 1. */

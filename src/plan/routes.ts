@@ -95,7 +95,7 @@ export class RouteBuilder {
     if (names.length === 0) return null
     const { store, ...limits } = this.#config.limits
     const limiters = names.map((name) => compileLimit(name, limits[name]!, this.#standing.store, store))
-    return makeAdmit(limiters, this.#standing.metrics)
+    return makeAdmit(limiters, this.#standing.store, this.#standing.metrics)
   }
 
   #place(

@@ -29,7 +29,7 @@ export function socketBounds(
     messageRate: socket.messageRate,
     byteRate: socket.byteRate,
     overRate: socket.overRate,
-    limit: makeMessageLimit(limiters, standing.metrics),
+    limit: makeMessageLimit(limiters, standing.store, standing.metrics),
     closesOverLimit: socket.overLimit === 'close',
     binary: socket.binary ?? null,
     idleMs: socket.idle,

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import { RateLimiterRedis } from 'rate-limiter-flexible'
 import t from 'tap'
+import { WINDOW_SCRIPT } from '../../src/limits/window-script.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const folder = t.testdir({})
@@ -68,14 +68,14 @@ t.test('the gateway signs in with the URL made for it, over TLS, the name of the
 })
 
 t.test('its user may do what the counters need', async (t) => {
-  const limiter = new RateLimiterRedis({ storeClient: gateway, keyPrefix: 'portcullis:test', points: 2, duration: 60 })
-  t.equal((await limiter.consume('a')).remainingPoints, 1)
-  t.equal((await limiter.consume('a')).remainingPoints, 0)
-  await t.rejects(limiter.consume('a'))
-  t.equal((await limiter.get('a'))?.consumedPoints, 3)
-  t.equal((await limiter.block('b', 30)).msBeforeNext, 30_000)
-  t.equal((await limiter.get('b'))?.remainingPoints, 0)
-  t.equal(await limiter.delete('a'), true)
+  const step = (operation: string) =>
+    gateway.eval(WINDOW_SCRIPT.text, 1, 'portcullis:test:{a}', `1,${operation}`, '2 2 60000 0 60000 9000')
+  const used = async (operation: string) => ((await step(operation)) as number[])[0]
+  t.same([await used('1'), await used('1'), await used('1')], [1, 2, 3], 'counts, and blocks')
+  t.equal(await used('0'), 3, 'looks')
+  t.equal(await used('-5000'), 3, 'blocks by hand')
+  await step('0x')
+  t.equal(await used('0'), 0, 'forgets')
 })
 
 t.test('and nothing else', async (t) => {

@@ -1,4 +1,4 @@
-/** A CounterStore in plain memory with a clock of its own, for tests that must move time. Not the gateway's store. */
+/** Counters in plain memory with a clock of its own, for tests that must move time. Not the gateway's store. */
 import type { Counter, CounterOptions, CounterState, CounterStore } from '../../src/exchange/contracts.ts'
 
 interface Entry {
@@ -7,8 +7,7 @@ interface Entry {
   blockedUntil: number
 }
 
-export class MemoryCounters implements CounterStore {
-  readonly isUp = true
+export class MemoryCounters implements Pick<CounterStore, 'counter'> {
   nowMs = 1_000_000
   /** Every key that was ever counted, with its counter's name in front. */
   readonly keys = new Set<string>()
@@ -43,8 +42,8 @@ export class MemoryCounters implements CounterStore {
           entries.set(key, entry)
         }
         entry.used += points
-        if (entry.used > options.points && options.blockMs > 0 && entry.blockedUntil <= this.nowMs) {
-          entry.blockedUntil = this.nowMs + options.blockMs
+        if (entry.used > options.points && options.blocks.length > 0 && entry.blockedUntil <= this.nowMs) {
+          entry.blockedUntil = this.nowMs + options.blocks[0]!
         }
         return state(entry)
       },
@@ -67,6 +66,4 @@ export class MemoryCounters implements CounterStore {
       },
     }
   }
-
-  async close(): Promise<void> {}
 }

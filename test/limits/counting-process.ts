@@ -12,7 +12,7 @@ const counter = store.counter({
   name: 'processes',
   points: Number(points),
   windowMs: 600_000,
-  blockMs: 0,
+  blocks: [],
   onOutage: 'deny',
 })
 const states = await Promise.all(Array.from({ length: Number(tries) }, () => counter.add('192.0.2.7')))

@@ -6,10 +6,10 @@ import { windowRule } from '../../src/limits/window.ts'
 
 function makeCounter(
   rate: number,
-  { burst = 0, blockMs = 0, maxKeys = 1000, onDrop = null as (() => void) | null } = {},
+  { burst = 0, blocks = [] as number[], maxKeys = 1000, onDrop = null as (() => void) | null } = {},
 ) {
   const clock = { now: 5000 }
-  const rule = windowRule({ name: 'test', points: rate, windowMs: 10_000, blockMs, onOutage: 'local', burst })
+  const rule = windowRule({ name: 'test', points: rate, windowMs: 10_000, blocks, onOutage: 'local', burst })
   return { clock, counter: new MemoryCounter(rule, false, onDrop, maxKeys, () => clock.now) }
 }
 
@@ -52,7 +52,7 @@ t.test('a burst is spent once, and only what windows leave unspent fills it agai
 })
 
 t.test('a key that went over stays blocked for the block time, whatever its window does', async (t) => {
-  const { clock, counter } = makeCounter(2, { blockMs: 60_000 })
+  const { clock, counter } = makeCounter(2, { blocks: [60_000] })
   t.equal(passing(counter, 'a', 3), 2)
   clock.now += 59_999
   const refused = counter.addNow('a')

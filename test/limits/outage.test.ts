@@ -19,7 +19,7 @@ const options = (onOutage: OutagePolicy, more = {}) => ({
   name: `on-${onOutage}`,
   points: POINTS,
   windowMs: 600_000,
-  blockMs: 0,
+  blocks: [],
   onOutage,
   ...more,
 })
@@ -194,7 +194,7 @@ t.test('blocks and clears made while Redis is down reach it when it is back', as
 
 t.test('an outage does not set a blocked client free', async (t) => {
   const { redis, store } = await open(t)
-  const counter = store.counter(options('local', { name: 'strict', points: 2, blockMs: 60_000 }))
+  const counter = store.counter(options('local', { name: 'strict', points: 2, blocks: [60_000] }))
   for (let i = 0; i < 3; i++) await counter.add('a')
   await redis.kill()
   await until(() => !store.isUp)

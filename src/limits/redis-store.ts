@@ -1,0 +1,95 @@
+/**
+ * The store in Redis: what is known is answered from memory, what is not goes into the step of this turn, and what Redis
+ * does not answer is decided by the policy of each counter. Knows no requests.
+ */
+import type {
+  Claim,
+  ClaimStates,
+  ClaimWaiter,
+  CounterOptions,
+  CounterState,
+  CounterStore,
+  Metrics,
+} from '../exchange/contracts.ts'
+import { KnownCounters } from './known-counters.ts'
+import { RedisCounter, type SharedSteps } from './redis-counter.ts'
+import { RedisLink, type StoreLog } from './redis-link.ts'
+import { type RedisClaim, StepQueue } from './step-queue.ts'
+import { windowRule } from './window.ts'
+
+export class RedisStore implements CounterStore, SharedSteps {
+  readonly #link: RedisLink
+  readonly #queue: StepQueue
+  readonly #prefix: string
+  readonly #metrics: Metrics
+  readonly #counters = new KnownCounters<RedisCounter>()
+
+  constructor(url: string, timeoutMs: number, prefix: string, log: StoreLog, metrics: Metrics) {
+    this.#prefix = prefix
+    this.#metrics = metrics
+    this.#link = new RedisLink(url, timeoutMs, prefix, log, metrics, this.#onRecovered)
+    this.#queue = new StepQueue(this.#link, false)
+  }
+
+  get isUp(): boolean {
+    return this.#link.isUp
+  }
+
+  /** With other options than before it goes on with the same keys. */
+  counter(options: CounterOptions): RedisCounter {
+    const prefix = `${this.#prefix}:${options.name}`
+    return this.#counters.take(
+      options,
+      () => new RedisCounter(this, prefix, windowRule(options), options.onOutage, this.#metrics),
+    )
+  }
+
+  claim(claims: readonly Claim[], waiter: ClaimWaiter): ClaimStates | null {
+    const own = claims as readonly RedisClaim[]
+    const known = knownRefusals(own)
+    if (known !== null) return known
+    if (!this.#link.isUp) return statesWhileDown(own)
+    this.#queue.claim(own, waiter, statesWhileDown)
+    return null
+  }
+
+  write(counter: RedisCounter, key: string, operation: string): Promise<boolean> {
+    return this.#queue.write(counter, key, operation)
+  }
+
+  whenSettled(): Promise<void> {
+    return this.#link.settled
+  }
+
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  readonly #onRecovered = (): void => {
+    for (const counter of this.#counters.all()) counter.replay()
+  }
+}
+
+/** Null where none is known: Redis must be asked. What a dry counter would refuse must be counted by the others. */
+function knownRefusals(claims: readonly RedisClaim[]): ClaimStates | null {
+  const now = performance.now()
+  let states: (CounterState | null)[] | null = null
+  for (let i = 0; i < claims.length; i++) {
+    const { counter, key } = claims[i]!
+    const refusal = counter.rule.isDry ? null : counter.knownRefusal(key, now)
+    if (refusal === null) continue
+    states ??= new Array<CounterState | null>(claims.length).fill(null)
+    states[i] = refusal
+  }
+  return states
+}
+
+/** All or nothing here too. */
+function statesWhileDown(claims: readonly RedisClaim[]): readonly CounterState[] {
+  const isRefused =
+    claims.length > 1 &&
+    claims.some(({ counter, key, points }) => !counter.rule.isDry && counter.refusesDegraded(key, points))
+  return claims.map(({ counter, key, points }) =>
+    counter.degraded(key, points, !isRefused || counter.refusesDegraded(key, points)),
+  )
+}

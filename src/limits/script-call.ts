@@ -1,0 +1,56 @@
+/** One call of a script: by its digest, and with its whole text where a server does not know it. It knows no limits. */
+import { type Cluster, Command, type Redis } from 'ioredis'
+import type { Deadline, DeadlineError, Waiting } from './deadline.ts'
+import type { RedisScript } from './redis-script.ts'
+
+/** What Redis answered, or why it did not: an error of Redis, of the connection, or a DeadlineError. */
+export type OnReply = (error: Error | null, reply: unknown) => void
+
+export class ScriptCall implements Waiting {
+  readonly #redis: Redis | Cluster
+  readonly #deadline: Deadline
+  readonly #script: RedisScript
+  readonly #keys: readonly string[]
+  readonly #args: readonly string[]
+  readonly #onReply: OnReply
+  #isTextSent = false
+
+  constructor(
+    redis: Redis | Cluster,
+    deadline: Deadline,
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly string[],
+    onReply: OnReply,
+  ) {
+    this.#redis = redis
+    this.#deadline = deadline
+    this.#script = script
+    this.#keys = keys
+    this.#args = args
+    this.#onReply = onReply
+  }
+
+  send(): void {
+    this.#deadline.add(this)
+    this.#write('evalsha', this.#script.digest)
+  }
+
+  onGivenUp(error: DeadlineError): void {
+    this.#onReply(error, null)
+  }
+
+  #write(name: string, script: string): void {
+    const args = [script, String(this.#keys.length), ...this.#keys, ...this.#args]
+    this.#redis.sendCommand(new Command(name, args, {}, this.#onAnswer))
+  }
+
+  readonly #onAnswer = (error?: Error | null, reply?: unknown): void => {
+    // A fresh server, a new master, SCRIPT FLUSH: nothing was done, so it may be asked again. EVAL leaves the script there.
+    if (error && !this.#isTextSent && error.message.startsWith('NOSCRIPT')) {
+      this.#isTextSent = true
+      return this.#write('eval', this.#script.text)
+    }
+    if (this.#deadline.remove(this)) this.#onReply(error ?? null, reply)
+  }
+}
