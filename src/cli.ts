@@ -16,6 +16,12 @@ const OPTIONS = {
   'try-message': { config: { type: 'string' }, route: { type: 'string' }, event: { type: 'string' } },
   'hash-password': {},
   health: { config: { type: 'string' }, url: { type: 'string' } },
+  'keys init': { config: { type: 'string' } },
+  'keys rotate': { config: { type: 'string' } },
+  'keys list': { config: { type: 'string' } },
+  'keys retire': { config: { type: 'string' }, id: { type: 'string' } },
+  'url seal': { config: { type: 'string' }, kind: { type: 'string' } },
+  'url open': { config: { type: 'string' }, kind: { type: 'string' } },
 } as const satisfies Record<CommandName, Record<string, { type: 'string' | 'boolean' }>>
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
@@ -28,6 +34,12 @@ const RUN: Record<CommandName, Command> = {
   'try-message': tryOneMessage,
   'hash-password': hashPassword,
   health,
+  'keys init': (values) => keys('init', values),
+  'keys rotate': (values) => keys('rotate', values),
+  'keys list': (values) => keys('list', values),
+  'keys retire': (values) => keys('retire', values),
+  'url seal': (values) => url('seal', values),
+  'url open': (values) => url('open', values),
 }
 
 class UsageError extends Error {}
@@ -62,17 +74,27 @@ function failureText(error: unknown): string {
 }
 
 async function dispatch(words: readonly string[]): Promise<number> {
-  const [first, ...rest] = words
+  const [first, ...rest] = joined(words)
   if (first === undefined) {
     process.stderr.write(helpText())
     return USED_WRONGLY
   }
   if (first === '--help' || first === '-h') return print(helpText())
   if (first === '--version' || first === '-v') return print(`portcullis ${version()}\n`)
-  if (first === 'help') return print(rest[0] === undefined ? helpText() : commandHelpText(await commandOf(rest[0])))
+  if (first === 'help') {
+    const [asked] = joined(rest)
+    return print(asked === undefined ? helpText() : commandHelpText(await commandOf(asked)))
+  }
   const name = await commandOf(first)
   if (rest.includes('--help') || rest.includes('-h')) return print(commandHelpText(name))
   return RUN[name](await readOptions(name, rest))
+}
+
+/** `keys init` is one command of two words. */
+function joined(words: readonly string[]): string[] {
+  const [first, second, ...rest] = words
+  const isGroup = Object.keys(COMMANDS).some((name) => name.startsWith(`${first} `))
+  return isGroup && second !== undefined && !second.startsWith('-') ? [`${first} ${second}`, ...rest] : [...words]
 }
 
 function print(text: string): number {
@@ -192,4 +214,28 @@ async function healthUrl(values: Values): Promise<URL> {
     throw new UsageError('health: --url is not an http:// URL; write for example http://127.0.0.1:9900/health/live')
   }
   return new URL(given)
+}
+
+async function keys(action: 'init' | 'rotate' | 'list' | 'retire', values: Values): Promise<number> {
+  const id = textOf(values.id)
+  if (action === 'retire' && id === null) throw new UsageError('keys retire: --id is missing; "keys list" shows them')
+  const { configurationOf } = await import('./cli/audited-command.ts')
+  const { runKeys } = await import('./cli/keys-command.ts')
+  return print(await runKeys(action, configurationOf(textOf(values.config) ?? DEFAULT_CONFIG), id))
+}
+
+async function url(action: 'seal' | 'open', values: Values): Promise<number> {
+  const kind = textOf(values.kind)
+  if (kind === null)
+    throw new UsageError(`url ${action}: --kind is missing; it is one of "sealed" in the configuration`)
+  const { configurationOf } = await import('./cli/audited-command.ts')
+  const { runUrl } = await import('./cli/url-command.ts')
+  const { readMessage } = await import('./cli/message-input.ts')
+  const config = configurationOf(textOf(values.config) ?? DEFAULT_CONFIG)
+  // Never from the command line, where other users of the machine could see it.
+  const value = (await readMessage(process.stdin)) ?? ''
+  const { out, problem } = await runUrl(action, config, kind, value)
+  if (problem !== '') complain(`portcullis: ${problem}`)
+  print(out)
+  return problem === '' ? DONE : FAILED
 }

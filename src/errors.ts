@@ -64,6 +64,10 @@ export const FAILURES = {
   'locked-out': client(429, 'Too many failed attempts'),
   'sign-in-busy': gateway(503, 'Too many sign-ins at once'),
   'audit-down': gateway(503, 'Access cannot be recorded now'),
+  // sealed identifiers in URLs
+  'link-invalid': client(404, 'Nothing is here'),
+  'link-expired': client(410, 'This link has expired'),
+  'seal-refused': client(422, 'These values cannot be sealed'),
   // messages
   'message-unreadable': client(400, 'The message cannot be read'),
   'message-refused': client(422, 'The message breaks a rule'),

@@ -20,6 +20,8 @@ export interface RouteStages {
   /** Where every access must be recorded. */
   readonly audited: AuditLog | null
   readonly signIn: Stage | null
+  /** Opens a sealed identifier of the URL. */
+  readonly sealed?: Stage | null
   /** For routes that offer WebSocket. */
   readonly socket: Stage | null
   /** For routes with OPTIONS. */
@@ -37,6 +39,7 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
   if (parts.admit !== null) stages.push(parts.admit) // One step of the store, before any real work.
   if (parts.audited !== null) stages.push(makeAudited(parts.audited)) // Nobody signs in or reads while it cannot be recorded.
   if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed before hashing, which is dear.
+  if (parts.sealed) stages.push(parts.sealed) // Once it is known who asks: guessing tokens is slowed by the limits too.
   if (parts.socket !== null) stages.push(parts.socket) // In memory too, but after admit: handshakes that are refused count.
   if (parts.lastHop !== null) stages.push(parts.lastHop) // An answer of our own, for those only who may ask the service.
   if (parts.inspect !== null) stages.push(parts.inspect) // Only for those who may send: collects the body under a cap.

@@ -54,6 +54,53 @@ from the command line, where other users of the machine could see it.`,
   --config FILE   where the address of the admin listener stands (default: config/gateway.json)
   --url URL       ask this instead, for example http://127.0.0.1:9900/health/ready`,
   },
+  'keys init': {
+    usage: 'keys init [--config FILE]',
+    about: 'make the key ring, with one key',
+    more: `Makes the file that "keys": { "ring": ... } names, mode 0600, and prints the fingerprint of its key. A file that is there
+is never replaced.
+
+  --config FILE   the configuration (default: config/gateway.json)`,
+  },
+  'keys rotate': {
+    usage: 'keys rotate [--config FILE]',
+    about: 'make a new primary key; older ones go on opening',
+    more: `The file is replaced as a whole; a running gateway takes it up by itself. Links that were made before stay valid.
+
+  --config FILE   the configuration (default: config/gateway.json)`,
+  },
+  'keys list': {
+    usage: 'keys list [--config FILE]',
+    about: 'show ids, dates and fingerprints of the keys, and no key',
+    more: `Compare the fingerprints with those that were noted when the keys were made: another one means another key.
+
+  --config FILE   the configuration (default: config/gateway.json)`,
+  },
+  'keys retire': {
+    usage: 'keys retire --id ID [--config FILE]',
+    about: 'take an old key away for good',
+    more: `What it sealed cannot be opened any more: first let its links expire and run "transcripts seal". The file that held it
+is overwritten; docs/keys.md says what that is worth.
+
+  --id ID         the key, as "keys list" shows it; never the primary
+  --config FILE   the configuration (default: config/gateway.json)`,
+  },
+  'url seal': {
+    usage: 'url seal --kind NAME [--config FILE] < value',
+    about: 'make the token that stands in URLs for a phone number',
+    more: `Reads the value from standard input; one line break at its end is left out.
+
+  --kind NAME     one of "sealed" in the configuration
+  --config FILE   the configuration (default: config/gateway.json)`,
+  },
+  'url open': {
+    usage: 'url open --kind NAME [--config FILE] < token',
+    about: 'show what a token stands for; recorded',
+    more: `Exit code 1 where it is no token of this kind and ring, and where it has expired (its value is shown all the same).
+
+  --kind NAME     one of "sealed" in the configuration
+  --config FILE   the configuration (default: config/gateway.json)`,
+  },
 } as const satisfies Record<string, CommandHelp>
 
 export type CommandName = keyof typeof COMMANDS

@@ -10,6 +10,7 @@ import { type Environment, lookUpSecret, problemOfRedisUrl } from './secrets.ts'
 
 const MAX_PEM_BYTES = 1024 ** 2
 const MAX_CA_BYTES = 16 * 1024 ** 2
+const MAX_RING_BYTES = 65_536
 
 export function checkFiles(root: unknown, env: Environment, findings: Findings): void {
   const top = membersOf(root)
@@ -23,6 +24,7 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
       checkSecret(certificate.passphrase, [...path, i, 'passphrase'], env, findings)
     }
   }
+  checkFile(membersOf(top.keys).ring, ['keys', 'ring'], MAX_RING_BYTES, true, findings)
   const transcripts = membersOf(membersOf(top.listeners).transcripts)
   const here = ['listeners', 'transcripts']
   checkFile(membersOf(transcripts.signIn).accounts, [...here, 'signIn', 'accounts'], MAX_CA_BYTES, true, findings)

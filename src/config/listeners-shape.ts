@@ -1,6 +1,8 @@
 /** The settings of the sockets that the gateway listens on. It knows no route. */
+
 import { z } from 'zod'
 import { signIn } from './access-shape.ts'
+import { tokenEndpoint } from './keys-shape.ts'
 import { address, cidrList, cidrs, count, duration, file, host, name, size, TOKEN } from './shape-terms.ts'
 import { tls } from './tls-shape.ts'
 
@@ -104,6 +106,7 @@ export const publicListener = z.strictObject({
     .max(65535)
     .optional()
     .describe('HTTPS port that clients see, where it is not the port of `address`.'),
+  tokens: tokenEndpoint.optional(),
 })
 
 export const transcriptsListener = z.strictObject({

@@ -8,6 +8,7 @@ import { ConfigDocument, type Problem, pathText, type SettingPath } from './docu
 import { readBounded } from './file-reader.ts'
 import { checkFiles } from './files.ts'
 import { Findings } from './findings.ts'
+import { checkKeys } from './key-checks.ts'
 import { checkListeners } from './listener-checks.ts'
 import { checkReferences } from './references.ts'
 import { checkRoutes } from './route-checks.ts'
@@ -63,6 +64,7 @@ export function parseConfiguration(path: string, text: string, options: LoadOpti
   checkReferences(document.value, findings)
   checkListeners(document.value, findings)
   checkRoutes(document.value, findings)
+  checkKeys(document.value, findings)
   if (options.checkFiles !== false) checkFiles(document.value, options.env, findings)
 
   const problems = [...document.problems, ...declared, ...findings.errors]

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../errors.ts'
 import type { SettingPath } from './document.ts'
 import type { ConfigurationSource } from './load.ts'
 
-const SETTING = /^((?:listeners|services|routes|messages|limits|log|drain)(?:\.[\w-]+|\[\d+\])*): /
+const SETTING = /^((?:listeners|keys|services|routes|messages|limits|log|drain)(?:\.[\w-]+|\[\d+\])*): /
 
 /** `listeners.public.address: is taken` becomes `gateway.json:4:16 listeners.public.address: is taken`. Others stay. */
 export function located(error: unknown, source: ConfigurationSource): unknown {

@@ -45,6 +45,11 @@ export function checkReferences(root: unknown, findings: Findings): void {
   for (const [k, name] of textsOf(transcripts.limits)) {
     limits.use(name, ['listeners', 'transcripts', 'limits', k], findings)
   }
+  for (const [listener, each] of Object.entries(membersOf(top.listeners))) {
+    for (const [k, name] of textsOf(membersOf(membersOf(each).tokens).limits)) {
+      limits.use(name, ['listeners', listener, 'tokens', 'limits', k], findings)
+    }
+  }
   for (const named of [services, messages, limits]) named.warnOfUnused(findings)
   checkMessageRules(top, findings)
 }

@@ -1,5 +1,7 @@
 /** The settings of what may be reached, and of what its answers carry. It knows no message rule. */
+
 import { z } from 'zod'
+import { sealedRoute, sealLinks } from './keys-shape.ts'
 import { PROFILE_NAMES } from './listeners-shape.ts'
 import { count, duration, fieldPath, host, name, origins, rate, secret, size, TOKEN } from './shape-terms.ts'
 
@@ -171,9 +173,11 @@ export const route = z.strictObject({
       'Message rules for what the service sends: JSON, NDJSON and plain text, event streams, WebSocket messages, with `socketIo` its packets by polling and WebSocket. May be the same as `messages`. Any other answer with a body is refused with 502; a message that breaks a rule is left out, or with `"onViolation": "close"` ends the socket with 1011.',
     ),
   hide: hide.optional(),
+  sealed: sealedRoute.optional(),
+  sealLinks: sealLinks.optional(),
   maxAnswer: size(
     '1 MB',
-    'With `answers` or `hide`: one JSON document, one event of a stream, one WebSocket message.',
+    'With `answers`, `hide` or `sealLinks`: one JSON document, one event of a stream, one WebSocket message.',
     '1 B',
     '16 MB',
   ),

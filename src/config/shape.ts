@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import type { signIn } from './access-shape.ts'
+import { keys, sealedKinds } from './keys-shape.ts'
 import { limit, store } from './limits-shape.ts'
 import { adminListener, publicListener, transcriptsListener } from './listeners-shape.ts'
 import { messages } from './messages-shape.ts'
@@ -50,6 +51,8 @@ export const configuration = z.strictObject({
     .describe(
       'Sockets that the gateway listens on. `transcripts` and `admin` are of their own kind, any other name is a public HTTPS listener.',
     ),
+  keys: keys.optional(),
+  sealed: sealedKinds,
   services: z.record(name, service).describe('Internal services by name.'),
   routes: z
     .array(route)

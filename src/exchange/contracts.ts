@@ -140,6 +140,14 @@ export interface AnswerFilter {
 /** Null where the answer passes as it is. */
 export type AnswerFilterFactory = (x: Exchange) => AnswerFilter | null
 
+/** Makes the tokens that stand in URLs for identifiers. */
+export interface UrlSealer {
+  /** True for what is one by its form. */
+  isToken(text: string): boolean
+  /** A token of a kind that the configuration names. */
+  seal(kind: string, value: string): string
+}
+
 /** What a filter may do to its tunnel. */
 export interface TunnelSides {
   toClient(chunk: Buffer): void
@@ -274,6 +282,7 @@ export type MetricName =
   | 'message_cards_total'
   | 'socket_refusals_total'
   | 'sign_in_total'
+  | 'url_tokens_total'
   | 'reload_total'
   | 'upstream_failures_total'
 

@@ -71,6 +71,8 @@ export class Exchange {
   path = ''
   /** With its `?`, or ''. */
   query = ''
+  /** Path and query for the service, where a stage opened something in them that no log may show; null: as above. */
+  sentTarget: string | null = null
   clientAddress: string
   /** The client address, or its IPv6 prefix: what limits count. */
   clientKey = ''

@@ -51,6 +51,8 @@ class Answer implements AnswerFilter {
   #events: EventStream | null = null
   /** Of a body that is read whole; null where it cannot be. */
   #clean: ((text: string) => CleanedPayload) | null = null
+  /** The words of a redirect name its target once more. */
+  #isLeftOut = false
   #chunks: Buffer[] = []
   #bytes = 0
   held: HeaderList = []
@@ -65,7 +67,7 @@ class Answer implements AnswerFilter {
   }
 
   onHead(status: number, headers: HeaderList): HeaderList | null {
-    const kept = withoutFields(headers, (name) => UNTRUE.has(name))
+    const kept = this.#withLocation(withoutFields(headers, (name) => UNTRUE.has(name)))
     this.held = kept
     if (this.#x.method === 'HEAD' || status === 204 || status === 304) return kept
     // A part of a document is none.
@@ -76,7 +78,14 @@ class Answer implements AnswerFilter {
       return kept
     }
     this.#clean = this.#cleanOf(headers)
+    this.#isLeftOut = this.#cleaner.location !== null && status >= 300 && status < 400 && bodyKind(headers) !== 'json'
     return null
+  }
+
+  #withLocation(headers: HeaderList): HeaderList {
+    const { location } = this.#cleaner
+    if (location === null) return headers
+    return headers.map((value, i) => (i % 2 === 1 && headers[i - 1] === 'location' ? location(value) : value))
   }
 
   #cleanOf(headers: HeaderList): ((text: string) => CleanedPayload) | null {
@@ -104,6 +113,7 @@ class Answer implements AnswerFilter {
   }
 
   onData(chunk: Buffer): Buffer | null {
+    if (this.#isLeftOut) return EMPTY
     if (this.#events !== null) return this.#events.push(chunk)
     this.#bytes += chunk.length
     if (this.#clean === null || this.#bytes > this.#maxBytes) {

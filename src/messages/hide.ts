@@ -77,6 +77,11 @@ function makeHider(wishes: readonly CompiledWish[]): Hider {
   }
 }
 
+/** Replaces texts and numbers below the paths; what cannot be read is refused. Throws an Error with a sentence. */
+export function compileReplacer(fields: readonly string[], replace: (text: string) => string): Hider {
+  return makeHider([{ paths: fields.map(compileField), replace, exceptRoles: [] }])
+}
+
 /** Finds all places first, so that a place to which several paths lead is changed once. */
 class Hiding {
   readonly #places = new Map<object, Map<string, Replace>>()
@@ -140,8 +145,11 @@ function put(place: object, key: string, replace: Replace): boolean {
     return true
   }
   if (typeof value !== 'string' && typeof value !== 'number' && !isExactNumber(value)) return false
-  object[key] = replace(typeof value === 'string' ? value : JSON.stringify(value))
-  return object[key] !== value
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const replaced = replace(text)
+  if (replaced === text) return false
+  object[key] = replaced
+  return true
 }
 
 const MASK_SHOWS = 2

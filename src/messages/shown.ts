@@ -14,6 +14,7 @@ import {
   parseStrict,
   UNREADABLE,
 } from './rules.ts'
+import type { LinkSealer } from './seal-links.ts'
 import { cleanPacketJson } from './socketio-packets.ts'
 
 /** How everything that a service can send is cleaned. */
@@ -35,6 +36,8 @@ export interface AnswerCleaner {
   readonly passesBinary: boolean
   /** A WebSocket message, or a poll, that breaks a rule ends it. */
   readonly closesOnViolation: boolean
+  /** What becomes of the value of Location; null: it stays. */
+  readonly location: ((value: string) => string) | null
 }
 
 /** The cleaner for an exchange of someone with these roles; null where all passes as it is. */
@@ -56,6 +59,20 @@ export function answerCleaners(rules: MessageRules | null, hiders: HiderFor | nu
   }
 }
 
+/** What `before` leaves (null: all), with identifiers in links sealed. */
+export function sealingCleaners(links: LinkSealer, before: CleanerFor | null): CleanerFor {
+  const made = new Map<AnswerCleaner | null, AnswerCleaner>()
+  return (roles) => {
+    const first = before === null ? null : before(roles)
+    let cleaner = made.get(first)
+    if (cleaner === undefined) {
+      cleaner = { ...hidingAnswers(links, first), location: links.location }
+      made.set(first, cleaner)
+    }
+    return cleaner
+  }
+}
+
 /** What a service says of itself is not bound to the names that clients may not use. */
 const NONE_RESERVED: ReadonlySet<string> = new Set()
 
@@ -71,6 +88,7 @@ function ruledAnswers(rules: MessageRules): AnswerCleaner {
     isPlainWord: (word) => rules.visit(word) === word,
     passesBinary: rules.passesBinary,
     closesOnViolation: rules.closesOnViolation,
+    location: null,
   }
 }
 
@@ -91,6 +109,7 @@ function hidingAnswers(hider: Hider, rules: AnswerCleaner | null): AnswerCleaner
     isPlainWord: rules === null ? () => true : rules.isPlainWord,
     passesBinary: false,
     closesOnViolation: rules?.closesOnViolation ?? false,
+    location: rules?.location ?? null,
   }
 }
 

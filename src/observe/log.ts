@@ -48,6 +48,8 @@ export interface LogOptions {
   readonly maskPath?: (path: string) => string
   /** Where the gateway's own log goes; default: standard error. A path, or the number of an open file. */
   readonly gatewayTarget?: string | number
+  /** What `-` means for the audit log: the number of an open file; default: standard output. */
+  readonly auditTarget?: number
 }
 
 /** Opens the logs. Throws ConfigurationError, naming the setting, where a file cannot be written. */
@@ -63,7 +65,9 @@ export function makeLog(config: Configuration['log'], options: LogOptions = {}):
     }
     return file
   }
-  const audit = open('log.audit', config.audit, 0)
+  const { auditTarget } = options
+  const isElsewhere = config.audit === '-' && auditTarget !== undefined
+  const audit = isElsewhere ? new LineFile(auditTarget, { holdBytes: 0 }) : open('log.audit', config.audit, 0)
   let access: LineFile | null
   try {
     access = open('log.access', config.access, ACCESS_HOLD_BYTES)
@@ -72,7 +76,7 @@ export function makeLog(config: Configuration['log'], options: LogOptions = {}):
     throw error
   }
   const own = new LineFile(options.gatewayTarget ?? STANDARD_ERROR, { holdBytes: 0 })
-  const all = [...files.values(), own]
+  const all = isElsewhere ? [...files.values(), own, audit!] : [...files.values(), own]
   const maskPath = options.maskPath ?? maskCards
   return {
     gateway: makeLogger(config.level, own),

@@ -9,6 +9,7 @@ import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
 import { Service } from '../upstream/service.ts'
+import { openKeys } from './keys.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
 import { ownRoute, plainHeaders, RouteBuilder } from './routes.ts'
 import { Findings, type Standing } from './standing.ts'
@@ -31,7 +32,8 @@ const ALL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 export function makePlan(config: Configuration, standing: Standing): Plan {
   const findings = new Findings()
   const services = openServices(config, standing, findings)
-  const routes = new RouteBuilder(config, standing, services, findings)
+  const keys = openKeys(config, findings)
+  const routes = new RouteBuilder(config, standing, services, keys, findings)
   const sockets: ListenerOptions[] = []
   for (const [name, listener] of publicListeners(config)) {
     findings.attempt(() => sockets.push(...publicSockets(name, listener, config, standing, routes, findings)))

@@ -1,4 +1,6 @@
 /** Builds routes: the stages that each needs, its header edits and bounds, frozen. It knows no socket. */
+
+import { parseSealedPath } from '../config/sealed-path.ts'
 import { type Environment, readSecret } from '../config/secrets.ts'
 import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
@@ -9,16 +11,21 @@ import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
 import { makeSocketAdmission } from '../exchange/socket-admission.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { canonicalHost } from '../http/host.ts'
+import { makeOpenSealed } from '../keys/open-sealed.ts'
+import { MAX_ENDPOINT_BYTES, makeTokenEndpoint } from '../keys/token-endpoint.ts'
+import { makeUrlSealer } from '../keys/url-sealer.ts'
 import { makeAdmit } from '../limits/admit.ts'
 import { compileLimit } from '../limits/limiter.ts'
 import { answerFilters } from '../messages/answers.ts'
 import { compileHiders, type HiderFor } from '../messages/hide.ts'
 import { makeInspect } from '../messages/inspect.ts'
 import { compileRules, type MessageRules } from '../messages/rules.ts'
-import { answerCleaners, type CleanerFor } from '../messages/shown.ts'
-import { routeStages } from '../pipeline.ts'
+import { compileLinkSealer, type LinkSealer } from '../messages/seal-links.ts'
+import { answerCleaners, type CleanerFor, sealingCleaners } from '../messages/shown.ts'
+import { answerBy, routeStages } from '../pipeline.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
+import { type Keys, neededKeys } from './keys.ts'
 import { socketBounds } from './sockets.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
@@ -67,10 +74,18 @@ export class RouteBuilder {
   readonly #config: Configuration
   readonly #standing: Standing
   readonly #services: ReadonlyMap<string, Service>
+  readonly #keys: Keys | null
   readonly #inspectors = new Map<string, Stage>()
 
   /** Tells what is wrong with the header settings of the routes. */
-  constructor(config: Configuration, standing: Standing, services: ReadonlyMap<string, Service>, findings: Findings) {
+  constructor(
+    config: Configuration,
+    standing: Standing,
+    services: ReadonlyMap<string, Service>,
+    keys: Keys | null,
+    findings: Findings,
+  ) {
+    this.#keys = keys
     this.#config = config
     this.#standing = standing
     this.#services = services
@@ -87,7 +102,10 @@ export class RouteBuilder {
       ([, route]) => profile === 'internal' || route.profiles.includes(profile),
     )
     const allowed = allowedMethods(shown.map(([, route]) => route))
-    return shown.map(([index, route]) => this.#place(name, listener, route, index, allowed.get(placeKey(route))!))
+    const places = shown.map(([index, route]) =>
+      this.#place(name, listener, route, index, allowed.get(placeKey(route))!),
+    )
+    return listener.tokens === undefined ? places : [this.#tokenPlace(name, listener), ...places]
   }
 
   /** Null where there is nothing to count. */
@@ -123,6 +141,7 @@ export class RouteBuilder {
         admit: this.admit(config.limits),
         audited: null,
         signIn: null,
+        sealed: this.#opener(config),
         socket: config.webSocket ? makeSocketAdmission(bounds) : null,
         lastHop: config.methods.includes('OPTIONS') ? lastHop : null,
         inspect: config.messages === undefined ? null : this.#inspect(config.messages, config.socketIo, bounds),
@@ -152,6 +171,39 @@ export class RouteBuilder {
     }
   }
 
+  /** Where chat services have tokens made. */
+  #tokenPlace(listenerName: string, listener: PublicListenerConfig): RoutePlace {
+    const { path, limits } = listener.tokens!
+    const { tokens, kinds } = neededKeys(this.#keys)
+    const { log, metrics } = this.#standing
+    const stages = routeStages({
+      inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
+      admit: this.admit(limits),
+      audited: log.audit,
+      signIn: null,
+      socket: null,
+      lastHop: null,
+      inspect: null,
+      end: answerBy(makeTokenEndpoint({ tokens, kinds, audit: log.audit, metrics })),
+    })
+    const { route } = ownRoute('url tokens', ['POST'], plainHeaders('api'), true, stages)
+    const accepts = new Set(['application/json'])
+    return { hosts: [], path, route: Object.freeze({ ...route, path, accepts, maxBodyBytes: MAX_ENDPOINT_BYTES }) }
+  }
+
+  #opener({ sealed }: RouteConfig): Stage | null {
+    if (sealed === undefined) return null
+    // A path that is none was refused with the file.
+    const at = 'query' in sealed.in ? sealed.in.query : parseSealedPath(sealed.in.path)
+    const { tokens } = neededKeys(this.#keys)
+    return makeOpenSealed({ kind: sealed.kind, at, to: sealed.to ?? null }, tokens, this.#standing.metrics)
+  }
+
+  #links(rules: NonNullable<RouteConfig['sealLinks']>): LinkSealer {
+    const { tokens, kinds } = neededKeys(this.#keys)
+    return compileLinkSealer(rules, makeUrlSealer(tokens, kinds))
+  }
+
   /** The path, and the methods where that is not enough to tell routes apart. */
   #defaultName(config: RouteConfig): string {
     const isAlone = this.#config.routes.every((other) => other === config || other.path !== config.path)
@@ -167,7 +219,8 @@ export class RouteBuilder {
   #cleanerFor(config: RouteConfig): CleanerFor | null {
     const rules = config.answers === undefined ? null : this.#rules(config.answers)
     const hiders = compileHide(config, this.#standing.env)
-    return rules === null && hiders === null ? null : answerCleaners(rules, hiders)
+    const shown = rules === null && hiders === null ? null : answerCleaners(rules, hiders)
+    return config.sealLinks === undefined ? shown : sealingCleaners(this.#links(config.sealLinks), shown)
   }
 
   #inspect(name: string, speaksSocketIo: boolean, bounds: SocketBounds): Stage {

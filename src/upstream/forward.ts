@@ -81,7 +81,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
     this.#bounds = bounds
     this.#handshake = x.isWebSocket ? makeHandshake(x) : null
     this.method = x.method
-    this.path = x.path + x.query
+    this.path = x.sentTarget ?? x.path + x.query
     this.#answer = answers === null ? null : answers(x)
     this.headers = this.#answer === null ? requestHeaders(x) : wholeAndPlain(requestHeaders(x))
     if (this.#handshake !== null) for (const each of handshakeHeaders(this.#handshake)) this.headers.push(each)
