@@ -18,7 +18,7 @@ import {
   type UpstreamHalf,
 } from './contracts.ts'
 import { applyEdits } from './edits.ts'
-import { describeProblem } from './problem.ts'
+import { describeProblem, refusalHeaders } from './problem.ts'
 
 export type Protocol = 'http/1.0' | 'http/1.1' | 'h2'
 
@@ -67,11 +67,10 @@ export class Exchange {
   host = ''
   /** Host as the client wrote it, lower case, with its port where it gave one: what the upstream is told. */
   authority = ''
-  /** The normalised path: what is routed is what is sent. */
+  /** The normalised path: what is routed is what is sent. The query comes with its `?`, or is ''. */
   path = ''
-  /** With its `?`, or ''. */
   query = ''
-  /** Path and query for the service, where a stage opened something in them that no log may show; null: as above. */
+  /** Path and query for the service, where a stage opened what no log may show; null: as above. */
   sentTarget: string | null = null
   clientAddress: string
   /** The client address, or its IPv6 prefix: what limits count. */
@@ -296,15 +295,9 @@ export class Exchange {
     const { type, body } = describeProblem(failure, this.headers, this.id)
     this.respond(
       failure.status,
-      ['content-type', type, 'cache-control', 'no-store', ...this.#refusalHeaders(failure)],
+      ['content-type', type, 'cache-control', 'no-store', ...refusalHeaders(failure, this.route?.allow ?? '')],
       body,
     )
-  }
-
-  #refusalHeaders(failure: Failure): HeaderList {
-    if (failure.code === 'wrong-method') return ['allow', this.route?.allow ?? '']
-    if (failure.status === 503) return ['retry-after', '1']
-    return []
   }
 
   get #edits(): HeaderEdits {

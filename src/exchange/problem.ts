@@ -17,3 +17,9 @@ export function describeProblem(failure: Failure, requestHeaders: HeaderList, re
   const json = { type: 'about:blank', title: message, status, code, requestId }
   return { type: 'application/problem+json', body: Buffer.from(`${JSON.stringify(json)}\n`) }
 }
+
+/** What the status of a refusal asks for beside it (RFC 9110, 15.5.6 and 15.6.4). `allow`: the methods of the place. */
+export function refusalHeaders({ code, status }: Failure, allow: string): HeaderList {
+  if (code === 'wrong-method') return ['allow', allow]
+  return status === 503 ? ['retry-after', '1'] : []
+}
