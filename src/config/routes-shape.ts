@@ -93,6 +93,12 @@ const socket = z
       .describe(
         'Binary messages: let them pass, drop them, or close the socket with 1003. Default: they pass where the route has no message rules; message rules refuse what they cannot read.',
       ),
+    compression: z
+      .enum(['off', 'on'])
+      .prefault('off')
+      .describe(
+        '`on`: messages may come compressed (permessage-deflate, RFC 7692), and those of 256 B to 64 KB go compressed to clients that offer it, each by itself: context takeover is refused. One that came compressed may hold 1 MB at most, and no more than `maxMessage` and `maxSize`; over it 1009. Towards the service nothing is compressed.',
+      ),
     idle: duration('0 s', 'Without a frame either way the socket is closed with 1001; 0: what the listener says.', 0),
     ping: duration('30 seconds', 'Silence of the client after which the gateway sends it a ping; 0: never.', 0),
     pong: duration('20 seconds', 'Time that the client has to answer a ping; after it the socket is closed with 1001.'),

@@ -18,6 +18,8 @@ export interface SocketBounds {
   /** What all sockets of an address may send together; null: no such limit. */
   readonly limit: MessageLimit | null
   readonly closesOverLimit: boolean
+  /** Bytes of one message that came compressed, inflated; 0: compression is not spoken with clients. */
+  readonly maxInflatedBytes: number
   /** Null: whoever reads the messages decides; without a reader they pass. */
   readonly binary: 'pass' | 'refuse' | 'close' | null
   /** Milliseconds without a frame either way; 0: what the listener says. */

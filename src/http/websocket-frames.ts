@@ -47,6 +47,7 @@ export const FRAME_FAULTS = Object.freeze({
   badLength: fault(1002, 'length is not in its shortest form'),
   badSequence: fault(1002, 'fragments are out of order'),
   tooBig: fault(1009, 'message is too big'),
+  badDeflate: fault(1007, 'compressed data cannot be read'),
 })
 
 /**

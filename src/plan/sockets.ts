@@ -8,6 +8,9 @@ import type { CleanerFor } from '../messages/shown.ts'
 import { shownFilter } from '../messages/shown-socket.ts'
 import { capsOf, type Standing } from './standing.ts'
 
+/** A message that came compressed may not be larger, whatever others may be: it is inflated at once. */
+const MAX_INFLATED = 1024 * 1024
+
 /** `place`: listener and route, for what is counted over reloads. Names of limits lead somewhere: that was checked. */
 export function socketBounds(
   place: string,
@@ -18,6 +21,7 @@ export function socketBounds(
 ): SocketBounds {
   const { socket } = route
   const { store, ...limits } = config.limits
+  const maxSize = route.messages === undefined ? MAX_INFLATED : config.messages[route.messages]!.maxSize
   const limiters = socket.messageLimits.map((name) => {
     const limit = limits[name]!
     return { limiter: compileLimit(name, limit, standing.store, store), byEvent: limit.by.includes('event') }
@@ -31,6 +35,7 @@ export function socketBounds(
     overRate: socket.overRate,
     limit: makeMessageLimit(limiters, standing.store, standing.metrics),
     closesOverLimit: socket.overLimit === 'close',
+    maxInflatedBytes: socket.compression === 'off' ? 0 : Math.min(socket.maxMessage, maxSize, MAX_INFLATED),
     binary: socket.binary ?? null,
     idleMs: socket.idle,
     pingMs: socket.ping,

@@ -7,7 +7,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { TokenBucket } from '../exchange/token-bucket.ts'
 import { FrameHeader } from '../http/frame-header.ts'
-import { BINARY, CLOSE, CLOSE_CODES, CONTINUATION, PONG } from '../http/websocket-frames.ts'
+import { BINARY, CLOSE, CLOSE_CODES, CONTINUATION, type FrameFault, PONG } from '../http/websocket-frames.ts'
 import { KeepAlive, OWN_PONG_BYTES } from './keep-alive.ts'
 import { relayFilter } from './relay-filter.ts'
 
@@ -126,6 +126,11 @@ export class SocketGate implements TunnelSides {
   }
 
   readonly #ping = (frame: Buffer): boolean => this.#filter.ping(frame)
+
+  /** The bytes of the client cannot be made plain frames. */
+  onFault(fault: FrameFault): void {
+    if (!this.#closing) this.#end(fault.code, fault.reason, 'compression')
+  }
 
   /** The client takes nothing of what waits for it. */
   onStuck(): void {

@@ -9,7 +9,10 @@ import type { Exchange, Peer } from '../exchange/exchange.ts'
 import { SlowReader } from '../exchange/slow-reader.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { addTunnel, type OpenTunnel, removeTunnel } from '../exchange/tunnels.ts'
-import type { HeaderList } from '../http/headers.ts'
+import { type HeaderList, joinHeader } from '../http/headers.ts'
+import { agreeOnDeflate, type DeflateAgreement } from '../http/permessage-deflate.ts'
+import { CompressedReader } from './compressed-reader.ts'
+import { CompressedWriter } from './compressed-writer.ts'
 import { SocketGate, type TunnelEnds } from './socket-gate.ts'
 import { answerHeaders } from './websocket-handshake.ts'
 
@@ -17,6 +20,9 @@ import { answerHeaders } from './websocket-handshake.ts'
 const FLUSH_MS = 5000
 /** Time that a close has to find its place between two frames. */
 const CLOSE_MS = 5000
+
+const EXTENSIONS = 'sec-websocket-extensions'
+const EMPTY = Buffer.alloc(0)
 
 /** Accepts the client's handshake and joins the two streams. */
 export function openTunnel(
@@ -26,8 +32,11 @@ export function openTunnel(
   bounds: SocketBounds,
   metrics: Metrics,
 ): void {
-  const client = x.acceptTunnel(answerHeaders(x, headers))
-  new Tunnel(x, client, upstream, bounds, metrics).start()
+  const agreement = bounds.maxInflatedBytes === 0 ? null : agreeOnDeflate(joinHeader(x.headers, EXTENSIONS))
+  const answer = answerHeaders(x, headers)
+  if (agreement !== null) answer.push(EXTENSIONS, agreement.answer)
+  const client = x.acceptTunnel(answer)
+  new Tunnel(x, client, upstream, bounds, agreement, metrics).start()
 }
 
 class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
@@ -41,8 +50,21 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
   #endingSince = 0
   #over = false
   #clientHeld = false
+  /** Null where messages are not compressed. */
+  readonly #reader: CompressedReader | null
+  readonly #writer: CompressedWriter | null
+  #isReading = false
 
-  constructor(x: Exchange, client: Duplex, upstream: Duplex, bounds: SocketBounds, metrics: Metrics) {
+  constructor(
+    x: Exchange,
+    client: Duplex,
+    upstream: Duplex,
+    bounds: SocketBounds,
+    agreement: DeflateAgreement | null,
+    metrics: Metrics,
+  ) {
+    this.#reader = agreement === null ? null : new CompressedReader(bounds.maxInflatedBytes)
+    this.#writer = agreement === null ? null : new CompressedWriter(agreement.windowBits)
     this.#x = x
     this.#client = client
     this.#upstream = upstream
@@ -56,7 +78,7 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
     upstream.on('data', (chunk: Buffer) => this.#onUpstreamData(chunk))
     client.on('drain', () => upstream.resume())
     upstream.on('drain', () => {
-      if (!this.#clientHeld) client.resume()
+      if (!this.#clientHeld) this.#readOn()
     })
     for (const side of [client, upstream]) {
       side.on('end', () => this.end())
@@ -76,7 +98,31 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
   #onClientData(chunk: Buffer): void {
     if (this.#over) return
     this.#x.bytesIn += chunk.length
-    this.#gate.onClientData(chunk, performance.now())
+    const reader = this.#reader
+    if (reader === null) return this.#gate.onClientData(chunk, performance.now())
+    // It was heard, whether a message is whole or not.
+    this.#gate.onClientData(EMPTY, performance.now())
+    reader.push(chunk)
+    this.#readCompressed(reader)
+  }
+
+  /** One message after the other, and none while the client is held: what a few bytes become must not pile up. */
+  #readCompressed(reader: CompressedReader): void {
+    if (this.#isReading) return
+    this.#isReading = true
+    const now = performance.now()
+    while (!this.#over && !this.#client.isPaused()) {
+      const plain = reader.next()
+      if (plain === null) break
+      this.#gate.onClientData(plain, now)
+    }
+    this.#isReading = false
+    if (reader.fault !== null && !this.#over) this.#gate.onFault(reader.fault)
+  }
+
+  #readOn(): void {
+    this.#client.resume()
+    if (this.#reader !== null) this.#readCompressed(this.#reader)
   }
 
   #onUpstreamData(chunk: Buffer): void {
@@ -88,9 +134,11 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
 
   toClient(chunk: Buffer): void {
     if (!this.#client.writable) return
-    this.#x.bytesOut += chunk.length
-    this.#toClientBytes += chunk.length
-    if (!this.#client.write(chunk)) this.#upstream.pause()
+    const written = this.#writer === null ? chunk : this.#writer.write(chunk)
+    if (written.length === 0) return
+    this.#x.bytesOut += written.length
+    this.#toClientBytes += written.length
+    if (!this.#client.write(written)) this.#upstream.pause()
   }
 
   toUpstream(chunk: Buffer): void {
@@ -105,7 +153,7 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
 
   resumeClient(): void {
     this.#clientHeld = false
-    if (!this.#upstream.writableNeedDrain) this.#client.resume()
+    if (!this.#upstream.writableNeedDrain) this.#readOn()
   }
 
   /** Ends both sides once what was written is flushed. */

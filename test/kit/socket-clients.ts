@@ -2,6 +2,7 @@
 import type { ClientHttp2Session } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
+import * as library from 'ws'
 import { type ClientOptions, WebSocket } from 'ws'
 import { authorityOf, openSession, type Place, tlsOptions, toObject, withoutPseudo } from './clients.ts'
 import { within } from './wait.ts'
@@ -11,6 +12,8 @@ export interface SocketWish {
   /** [name, value, ...] beside those of the handshake; `origin` and `host` too. */
   readonly headers?: readonly string[]
   readonly protocols?: readonly string[]
+  /** Offers permessage-deflate, and compresses messages from so many bytes on. */
+  readonly compressFrom?: number
 }
 
 export interface SocketMessage {
@@ -69,7 +72,7 @@ function openHttp1Socket(place: Place, wish: SocketWish): Promise<SocketClient> 
     const socket = new WebSocket(`wss://${authorityOf(place)}${wish.path}`, [...(wish.protocols ?? [])], {
       // The name in the URL is not looked up: the place says where to go.
       createConnection: () => connectTls({ ...tlsOptions(place), ALPNProtocols: ['http/1.1'] }),
-      perMessageDeflate: false,
+      perMessageDeflate: wish.compressFrom === undefined ? false : { threshold: wish.compressFrom },
       headers: { host: authorityOf(place), ...toObject(wish.headers) } as Record<string, string>,
     })
     let headers: string[] = []
@@ -127,6 +130,7 @@ function connectOver(session: ClientHttp2Session, place: Place, wish: SocketWish
       ':path': wish.path,
       ':authority': (host as string | undefined) ?? authorityOf(place),
       'sec-websocket-version': '13',
+      ...(wish.compressFrom === undefined ? {} : { [EXTENSIONS]: OFFER }),
       ...(wish.protocols === undefined ? {} : { 'sec-websocket-protocol': wish.protocols.join(', ') }),
       ...fields,
     },
@@ -138,7 +142,9 @@ function connectOver(session: ClientHttp2Session, place: Place, wish: SocketWish
     stream.on('response', (headers, _flags, raw) => {
       const list = withoutPseudo(raw as unknown as string[])
       if (headers[':status'] === 200) {
-        const socket = frameOver(stream, (headers['sec-websocket-protocol'] as string | undefined) ?? '')
+        const answer = headers[EXTENSIONS] as string | undefined
+        const deflate = answer === undefined ? null : acceptDeflate(answer, wish.compressFrom!)
+        const socket = frameOver(stream, (headers['sec-websocket-protocol'] as string | undefined) ?? '', deflate)
         socket.on('close', () => session.destroy())
         return resolve(wrap(socket, list, () => stream))
       }
@@ -153,10 +159,29 @@ function connectOver(session: ClientHttp2Session, place: Place, wish: SocketWish
 interface OpenWebSocket {
   _isServer: boolean
   _protocol: string
+  _extensions: object
   setSocket(stream: Duplex, head: Buffer, options: object): void
 }
 
-function frameOver(stream: Duplex, protocol: string): WebSocket {
+const EXTENSIONS = 'sec-websocket-extensions'
+const OFFER = 'permessage-deflate; client_max_window_bits'
+
+interface Deflate {
+  accept(offers: object[]): object
+}
+/** What the library exports and its types do not know. */
+const { PerMessageDeflate, extension } = library as unknown as {
+  PerMessageDeflate: new (options: object) => Deflate
+  extension: { parse(field: string): Record<string, object[]> }
+}
+
+function acceptDeflate(answer: string, threshold: number): Deflate {
+  const deflate = new PerMessageDeflate({ threshold })
+  deflate.accept(extension.parse(answer)['permessage-deflate']!)
+  return deflate
+}
+
+function frameOver(stream: Duplex, protocol: string, deflate: Deflate | null): WebSocket {
   const socket = new WebSocket(
     null as unknown as string,
     undefined as unknown as string[],
@@ -168,6 +193,7 @@ function frameOver(stream: Duplex, protocol: string): WebSocket {
   const inner = socket as unknown as OpenWebSocket
   inner._isServer = false
   inner._protocol = protocol
+  if (deflate !== null) inner._extensions = { 'permessage-deflate': deflate }
   inner.setSocket(stream, Buffer.alloc(0), {
     allowSynchronousEvents: true,
     maxPayload: 0,

@@ -21,6 +21,7 @@ const OPEN: SocketBounds = {
   subprotocols: null,
   perAddress: new AddressCaps(100),
   maxMessageBytes: 10_000,
+  maxInflatedBytes: 0,
   messageRate: { points: 1_000_000, windowMs: 1000 },
   byteRate: 1_000_000_000,
   overRate: 'refuse',
@@ -158,7 +159,7 @@ t.test('while a limit is asked nothing is read, and then all goes on in its orde
       const bytes = Buffer.concat(messages.map((each) => each.all))
       for (let at = 0; at < bytes.length; at += size) {
         while (ends.isPaused) await new Promise((resolve) => setImmediate(resolve))
-        gate.onClientData(bytes.subarray(at, at + size), 0)
+        gate.onClientData(bytes.subarray(at, at + size), performance.now())
       }
       while (ends.isPaused) await new Promise((resolve) => setImmediate(resolve))
       const left = messages.map((each, i) => ((i + 1) % 3 === 0 ? each.controls : each.all))
