@@ -30,7 +30,7 @@ export interface ClientHalf {
    * follows the headers.
    */
   sendHead(status: number, headers: HeaderList, edits: HeaderEdits, body: Buffer | null): void
-  /** False when the client reads slowly: wait for `x.onClientDrain`. */
+  /** False when the client reads slowly: wait for `x.onClientDrain`. What is not sent at once is copied. */
   sendData(chunk: Buffer): boolean
   sendEnd(trailers: HeaderList | null): void
   /** Ends the answer in a way that the client cannot take for a complete one. */

@@ -12,6 +12,7 @@ const ONE_WRITE_BYTES = 16 * 1024
 
 export class Http1Answer {
   readonly #socket: Socket
+  readonly #copiesAtOnce: boolean
   #minor = 1
   #trailersWanted = false
   #heldHead = ''
@@ -19,8 +20,10 @@ export class Http1Answer {
   /** Bytes of the promised length that are still owed; -1 where none was promised. */
   #left = -1
 
-  constructor(socket: Socket) {
+  /** `copiesAtOnce`: TLS, which has encrypted what it was given when a write returns. */
+  constructor(socket: Socket, copiesAtOnce: boolean) {
     this.#socket = socket
+    this.#copiesAtOnce = copiesAtOnce
   }
 
   /** For the next request: its minor version, and whether its client said `TE: trailers`. */
@@ -94,7 +97,7 @@ export class Http1Answer {
     if (chunk.length === 0) return true
     const before = this.#isChunked ? `${this.#heldHead}${chunk.length.toString(16)}\r\n` : this.#heldHead
     this.#heldHead = ''
-    if (before === '') return socket.write(chunk)
+    if (before === '') return socket.write(this.#lasting(chunk))
     const after = this.#isChunked ? 2 : 0
     if (chunk.length <= ONE_WRITE_BYTES) {
       const bytes = Buffer.allocUnsafe(before.length + chunk.length + after)
@@ -103,12 +106,18 @@ export class Http1Answer {
       if (after !== 0) bytes.write('\r\n', before.length + chunk.length, 'latin1')
       return socket.write(bytes)
     }
+    const bytes = this.#lasting(chunk)
     socket.cork()
     socket.write(before, 'latin1')
-    socket.write(chunk)
+    socket.write(bytes)
     if (after !== 0) socket.write('\r\n', 'latin1')
     socket.uncork()
     return !socket.writableNeedDrain
+  }
+
+  /** A chunk is its giver's again once it is written: what waits in the socket's queue has to be a copy. */
+  #lasting(chunk: Buffer): Buffer {
+    return this.#copiesAtOnce && this.#socket.writableLength === 0 ? chunk : Buffer.from(chunk)
   }
 
   /** False when less was sent than was promised: then it must not look like a whole answer (RFC 9112, 8). */

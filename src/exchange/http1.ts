@@ -65,7 +65,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   constructor(socket: Socket, arrival: Arrival, serverName: string, secure: boolean, owner: ConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
-    this.#answer = new Http1Answer(socket)
+    this.#answer = new Http1Answer(socket, secure)
     this.address = arrival.address
     this.secure = secure
     this.serverName = serverName
@@ -325,8 +325,10 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
       this.#closing = true
       this.#x.refuse('body-timeout')
     }
-    const { bytesWritten, writableLength } = this.#socket
-    if (this.#reader.isStuck(bytesWritten, writableLength, this.#owner.plan.limits.sendMs)) this.destroy()
+    const waiting = this.#socket.writableLength
+    // To count what was written is dear, and almost always nothing waits.
+    const written = waiting === 0 ? 0 : this.#socket.bytesWritten
+    if (this.#reader.isStuck(written, waiting, this.#owner.plan.limits.sendMs)) this.destroy()
   }
 }
 

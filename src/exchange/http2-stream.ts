@@ -226,7 +226,8 @@ export class Http2Stream implements ClientHalf {
   sendData(chunk: Buffer): boolean {
     if (!this.#usable()) return true
     this.#sentBytes += chunk.length
-    return this.#stream.write(chunk)
+    // HTTP/2 sends when its windows allow it.
+    return this.#stream.write(Buffer.from(chunk))
   }
 
   sendEnd(trailers: HeaderList | null): void {

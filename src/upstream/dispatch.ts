@@ -32,6 +32,7 @@ export interface UpstreamCall {
   /** 1xx other than 101. */
   onInformational(status: number, headers: HeaderList): void
   onHead(status: number, headers: HeaderList): void
+  /** `chunk` may be overwritten once this has returned. */
   onData(chunk: Buffer): void
   onEnd(trailers: HeaderList | null): void
   /** 101: the connection is the caller's from now on. */

@@ -21,6 +21,7 @@ import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './di
 import { nominatedNames, requestHeaders } from './request-headers.ts'
 import type { Endpoint, Service } from './service.ts'
 import { openTunnel } from './tunnel.ts'
+import { type Turning, takeTurn } from './turns.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } from './websocket-handshake.ts'
 
@@ -39,7 +40,7 @@ export function makeForward(
   }
 }
 
-class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
+class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
   // what an engine reads
   readonly method: string
   readonly path: string
@@ -152,7 +153,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
 
   onData(chunk: Buffer): void {
     if (this.#over) return
-    const shown = this.#answer === null ? chunk : this.#answer.onData(chunk)
+    const shown = this.#answer === null ? chunk : this.#answer.onData(Buffer.from(chunk))
     if (shown === null) return this.#refuseAnswer()
     if (shown.length > 0 && !this.#x.sendData(shown)) this.#control?.pause()
   }
@@ -230,7 +231,11 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink {
   }
 
   onClientDrain(): void {
-    this.#control?.resume()
+    takeTurn(this)
+  }
+
+  onTurn(): void {
+    if (!this.#over) this.#control?.resume()
   }
 
   onExchangeAbort(): void {

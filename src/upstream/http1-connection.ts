@@ -15,6 +15,7 @@ import {
   UpstreamError,
   type UpstreamErrorCode,
 } from './dispatch.ts'
+import type { Inlet } from './inlet.ts'
 
 /** The pool, as a connection sees it. */
 export interface ConnectionKeeper {
@@ -31,6 +32,7 @@ const MAX_INFORMATIONAL = 16
 const ONE_WRITE_BYTES = 16 * 1024
 
 export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking {
+  readonly #inlet: Inlet
   readonly #socket: Socket
   readonly #keeper: ConnectionKeeper
   readonly #keepAliveMs: number
@@ -55,12 +57,14 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   #paused = false
   #reading = false
 
-  constructor(socket: Socket, keepAliveMs: number, keeper: ConnectionKeeper) {
+  constructor(inlet: Inlet, keepAliveMs: number, keeper: ConnectionKeeper) {
+    const { socket } = inlet
+    this.#inlet = inlet
     this.#socket = socket
     this.#keeper = keeper
     this.#keepAliveMs = keepAliveMs
     socket.setNoDelay(true)
-    socket.on('data', this.#onData)
+    inlet.into(this.#onData)
     socket.on('drain', this.#onDrain)
     socket.on('end', this.#onSocketEnd)
     socket.on('close', this.#onSocketClose)
@@ -84,8 +88,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
     this.#isChunkedRequest = false
     this.#deadline = deadlineIn(call.firstByteMs)
     call.onStart(this)
-    if (this.#call !== call) return
-    this.#write(call)
+    if (this.#call === call) this.#write(call)
   }
 
   #write(call: UpstreamCall): void {
@@ -173,6 +176,8 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   readonly #onData = (chunk: Buffer): void => {
     this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk])
     this.#read()
+    // What is left has to outlive this call.
+    if (this.#pending !== null) this.#pending = Buffer.from(this.#pending)
   }
 
   #read(): void {
@@ -283,13 +288,13 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   #handOver(call: UpstreamCall, head: ResponseHead): void {
     const socket = this.#socket
     this.#leave()
-    socket.off('data', this.#onData)
+    this.#inlet.intoStream()
     socket.off('drain', this.#onDrain)
     socket.off('end', this.#onSocketEnd)
     socket.off('close', this.#onSocketClose)
     socket.off('error', this.#onSocketError)
     socket.pause()
-    if (this.#pending !== null) socket.unshift(this.#pending)
+    if (this.#pending !== null) socket.unshift(Buffer.from(this.#pending))
     this.#pending = null
     this.#call = null
     call.onUpgrade(head.headers, socket)
@@ -321,9 +326,7 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
 
   readonly #onSocketClose = (): void => this.#fail('CLOSED')
 
-  readonly #onSocketError = (error: Error): void => {
-    this.#lose(error)
-  }
+  readonly #onSocketError = (error: Error): void => this.#lose(error)
 
   destroy(): void {
     if (this.#gone) return

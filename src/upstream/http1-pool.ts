@@ -2,10 +2,11 @@
  * The connections to one HTTP/1.1 endpoint: kept ones are used again, the last one first; new ones are opened up to a
  * bound; calls beyond it wait in a bounded queue. It knows sockets and calls, no exchange.
  */
-import { connect, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { type Dispatcher, type UpstreamCall, UpstreamError } from './dispatch.ts'
 import { type ConnectionKeeper, UpstreamConnection } from './http1-connection.ts'
+import { Inlet } from './inlet.ts'
 
 export interface Http1PoolOptions {
   readonly host: string
@@ -122,8 +123,8 @@ export class Http1Pool implements Dispatcher, ConnectionKeeper {
 
   #connect(): void {
     const { host, port, tls, connectMs } = this.#options
-    const socket =
-      tls === null ? connect({ host, port, noDelay: true }) : connectTls({ ...tls, host, port, session: this.#session })
+    const inlet = new Inlet(host, port, tls === null ? null : { ...tls, session: this.#session })
+    const { socket } = inlet
     this.#connecting.add(socket)
     let failure: Error | null = null
     const timer = setTimeout(() => {
@@ -148,7 +149,7 @@ export class Http1Pool implements Dispatcher, ConnectionKeeper {
       this.#connecting.delete(socket)
       socket.off('error', onError)
       socket.off('close', onClose)
-      this.#take(socket)
+      this.#take(inlet)
     })
     if (tls !== null) (socket as TLSSocket).on('session', (session: Buffer) => this.#onSession(session))
   }
@@ -157,8 +158,8 @@ export class Http1Pool implements Dispatcher, ConnectionKeeper {
     this.#session = session
   }
 
-  #take(socket: Socket): void {
-    const connection = new UpstreamConnection(socket, this.#options.keepAliveMs, this)
+  #take(inlet: Inlet): void {
+    const connection = new UpstreamConnection(inlet, this.#options.keepAliveMs, this)
     this.#all.add(connection)
     const call = this.#queue.shift()
     if (call !== undefined) connection.run(call)

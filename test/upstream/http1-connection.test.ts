@@ -1,9 +1,10 @@
 /** What a connection to a service writes: never more or less of a body than its head promised. */
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import type { BodyWriter, UpstreamCall, UpstreamControl } from '../../src/upstream/dispatch.ts'
 import { UpstreamConnection } from '../../src/upstream/http1-connection.ts'
+import { Inlet } from '../../src/upstream/inlet.ts'
 import { until } from '../kit/wait.ts'
 
 class Call implements UpstreamCall {
@@ -61,9 +62,9 @@ async function open(t: Test) {
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const socket: Socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  await once(socket, 'connect')
-  const connection = new UpstreamConnection(socket, 60_000, { onIdle: () => idle++, onGone: () => {} })
+  const inlet = new Inlet('127.0.0.1', (server.address() as AddressInfo).port, null)
+  await once(inlet.socket, 'connect')
+  const connection = new UpstreamConnection(inlet, 60_000, { onIdle: () => idle++, onGone: () => {} })
   t.teardown(() => {
     connection.destroy()
     server.close()
