@@ -35,6 +35,7 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
     checkFile(tls.ca, [...path, 'ca'], MAX_CA_BYTES, false, findings)
     checkFile(tls.cert, [...path, 'cert'], MAX_PEM_BYTES, false, findings)
     checkFile(tls.key, [...path, 'key'], MAX_PEM_BYTES, true, findings)
+    checkSecret(membersOf(membersOf(each).sticky).key, ['services', name, 'sticky', 'key'], env, findings)
   }
   for (const [i, each] of listOf(top.routes).entries()) {
     checkSecret(membersOf(membersOf(each).hide).key, ['routes', i, 'hide', 'key'], env, findings)

@@ -2,6 +2,7 @@
  * Checks what routes and services mean: no two routes may want the same request, WebSocket needs GET. It reads the tree
  * as it was written and routes nothing.
  */
+import type { SettingPath } from './document.ts'
 import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
 
 type Members = ReturnType<typeof membersOf>
@@ -101,7 +102,10 @@ function checkService(name: string, service: Members, findings: Findings): void 
       findings.mismatch([...path, 'tls', one], `needs "${other}" beside it`)
     }
   }
-  const endpoints = textsOf(service.endpoints)
+  const endpoints = listOf(service.endpoints).flatMap((each, i): [number, string][] => {
+    const text = textOf(each) ?? textOf(membersOf(each).url)
+    return text === null ? [] : [[i, text]]
+  })
   if (Object.keys(tls).length > 0 && endpoints.length > 0 && !endpoints.some(([, text]) => text.startsWith('https:'))) {
     findings.warn([...path, 'tls'], 'has no effect: no endpoint is an https URL')
   }
@@ -113,4 +117,17 @@ function checkService(name: string, service: Members, findings: Findings): void 
     if (seen.has(text)) findings.warn([...path, 'endpoints', i], 'is listed twice')
     seen.add(text)
   }
+  checkSticky(membersOf(service.sticky), endpoints.length, [...path, 'sticky'], findings)
+}
+
+function checkSticky(sticky: Members, endpoints: number, path: SettingPath, findings: Findings): void {
+  const cookie = textOf(sticky.cookie)
+  if (sticky.by === 'socket.io') {
+    for (const key of ['cookie', 'sameSite']) {
+      if (sticky[key] !== undefined) findings.mismatch([...path, key], 'is for "by": "cookie"; socket.io needs none')
+    }
+  } else if (cookie !== null && !cookie.startsWith('__Host-')) {
+    findings.warn([...path, 'cookie'], 'does not begin with "__Host-", so that another subdomain could set it')
+  }
+  if (sticky.by !== undefined && endpoints === 1) findings.warn(path, 'has no effect: there is one endpoint')
 }

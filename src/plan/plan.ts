@@ -2,13 +2,14 @@
  * Turns a checked configuration into what the data path runs: everything decidable is decided here, once, and frozen.
  * It reads the files that the configuration names and throws for what is wrong with them; it binds no socket.
  */
+import { readSecret } from '../config/secrets.ts'
 import type { Configuration, PublicListenerConfig, ServiceConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 import { makeRouter, type Router } from '../exchange/router.ts'
 import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
-import { Service } from '../upstream/service.ts'
+import { Service, type ServiceParts } from '../upstream/service.ts'
 import { openKeys } from './keys.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
 import { ownRoute, plainHeaders, RouteBuilder } from './routes.ts'
@@ -78,16 +79,31 @@ function openServices(config: Configuration, standing: Standing, findings: Findi
   for (const [name, wanted] of Object.entries(config.services)) {
     const { ca, cert, key } = wanted.tls
     for (const file of [ca, cert, key]) if (file !== undefined) findings.files.push(file)
-    const before = standing.services.get(name)
-    const service = before?.isSame(wanted) ? before : findings.attempt(() => openService(name, wanted))
+    const before = standing.services.get(name) ?? null
+    const service = findings.attempt(() => {
+      const stickyKey = readStickyKey(name, wanted, standing)
+      if (before?.isSame(wanted, stickyKey)) return before
+      return openService(name, wanted, { stickyKey, before })
+    })
     if (service !== null) services.set(name, service)
   }
   return services
 }
 
-function openService(name: string, config: ServiceConfig): Service {
+/** Shorter keys could be guessed from ids that clients see, and with them the addresses of endpoints. */
+const LEAST_STICKY_KEY = 32
+
+/** Null where none is named. Throws ConfigurationError where it cannot be had. */
+function readStickyKey(name: string, { sticky }: ServiceConfig, standing: Standing): string | null {
+  if (sticky?.key === undefined) return null
+  const key = readSecret(sticky.key, standing.env)
+  if (key.length >= LEAST_STICKY_KEY) return key
+  throw new ConfigurationError([`services.${name}.sticky.key: is shorter than ${LEAST_STICKY_KEY} characters`])
+}
+
+function openService(name: string, config: ServiceConfig, parts: ServiceParts): Service {
   try {
-    return new Service(name, config)
+    return new Service(name, config, parts)
   } catch (error) {
     throw new ConfigurationError([`services.${name}.tls: ${(error as Error).message}`])
   }

@@ -18,8 +18,10 @@ import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { getHeader, type HeaderList, HOP_BY_HOP, withoutFields } from '../http/headers.ts'
 import { repeatsSingleton } from '../http/singletons.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
+import type { Endpoint } from './endpoint.ts'
 import { nominatedNames, requestHeaders } from './request-headers.ts'
-import type { Endpoint, Service } from './service.ts'
+import { Seeker } from './seeker.ts'
+import type { Service } from './service.ts'
 import { openTunnel } from './tunnel.ts'
 import { type Turning, takeTurn } from './turns.ts'
 import { upstreamFailure } from './upstream-failure.ts'
@@ -35,36 +37,32 @@ export function makeForward(
   answers: AnswerFilterFactory | null = null,
 ): Stage {
   return (x) => {
-    new Forwarding(x, service, metrics, bounds, answers).start()
+    service.seek(new Forwarding(x, service, metrics, bounds, answers))
     return DONE
   }
 }
 
-class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
+class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink, Turning {
   // what an engine reads
   readonly method: string
   readonly path: string
   readonly headers: HeaderList
   readonly body: Buffer | null
   readonly streamLength: number
-  readonly isWebSocket: boolean
   readonly firstByteMs: number
   readonly betweenBytesMs: number
 
   readonly #x: Exchange
-  readonly #service: Service
   readonly #metrics: Metrics
   readonly #bounds: SocketBounds | null
   readonly #handshake: Handshake | null
   readonly #answer: AnswerFilter | null
   /** Of a head that waits for the body's inspection; 0 for none. */
   #heldStatus = 0
-  #endpoint: Endpoint | null = null
   #dispatcher: Dispatcher | null = null
   #control: UpstreamControl | null = null
   #writer: BodyWriter | null = null
   #bodyBegun = false
-  #tries = 0
   #answerBegun = false
   #over = false
 
@@ -75,18 +73,21 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
     bounds: SocketBounds | null,
     answers: AnswerFilterFactory | null,
   ) {
+    super(service, x.isWebSocket)
+    const { affinity, keyOf } = service
     const { firstByteMs, betweenBytesMs } = x.route!.timeouts
     this.#x = x
-    this.#service = service
     this.#metrics = metrics
     this.#bounds = bounds
     this.#handshake = x.isWebSocket ? makeHandshake(x) : null
     this.method = x.method
-    this.path = x.sentTarget ?? x.path + x.query
-    this.#answer = answers === null ? null : answers(x)
+    if (keyOf !== null) this.key = keyOf(x)
+    const target = x.sentTarget ?? x.path + x.query
+    this.path = affinity === null ? target : affinity.read(x, this, target)
+    const inspected = answers === null ? null : answers(x)
+    this.#answer = affinity === null ? inspected : affinity.filter(x, this, inspected)
     this.headers = this.#answer === null ? requestHeaders(x) : wholeAndPlain(requestHeaders(x))
     if (this.#handshake !== null) for (const each of handshakeHeaders(this.#handshake)) this.headers.push(each)
-    this.isWebSocket = x.isWebSocket
     this.firstByteMs = firstByteMs
     this.betweenBytesMs = betweenBytesMs
     const hasBody = x.head.bodyLength !== 0 && !x.isWebSocket
@@ -95,14 +96,17 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
     x.upstream = this
   }
 
-  start(): void {
-    const endpoint = this.#service.pick(this.#endpoint)
-    this.#endpoint = endpoint
+  // --- the service's side ---
+
+  onPlaced(endpoint: Endpoint): void {
     this.#dispatcher = this.isWebSocket ? endpoint.tunnels : endpoint.requests
     this.#control = null
-    this.#tries++
     this.#x.endpoint = endpoint.name
     this.#dispatcher.dispatch(this)
+  }
+
+  onNotPlaced(code: FailureCode): void {
+    this.#fail(new Failure(code))
   }
 
   // --- the engine's side ---
@@ -143,7 +147,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
     if (type?.startsWith('text/event-stream')) x.deadline = 0
     const shown = this.#answer === null ? headers : this.#answer.onHead(status, headers)
     if (shown === null) this.#heldStatus = status
-    else x.respondHead(status, relayable(status, shown))
+    else x.respondHead(status, this.#settled(relayable(status, shown)))
   }
 
   #refuseHead(code: FailureCode): void {
@@ -168,6 +172,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
     if (this.#over) return
     if (this.#answer !== null) return this.#endAnswer(this.#answer)
     this.#over = true
+    this.letGo()
     this.#x.upstream = null
     this.#x.sendEnd(trailers === null ? null : withoutHopByHop(trailers))
   }
@@ -178,10 +183,11 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
     if (rest === null) return this.#refuseAnswer()
     const x = this.#x
     this.#over = true
+    this.letGo()
     x.upstream = null
     if (this.#heldStatus !== 0) {
       x.respondHead(this.#heldStatus, [
-        ...relayable(this.#heldStatus, answer.held),
+        ...this.#settled(relayable(this.#heldStatus, answer.held)),
         'content-length',
         String(rest.length),
       ])
@@ -203,17 +209,20 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
     this.#over = true
     x.upstream = null
     x.upstreamMs = performance.now() - x.startedAt
-    openTunnel(x, socket, withoutHopByHop(headers), bounds, this.#metrics)
+    // The place is held as long as the socket is there.
+    socket.once('close', this.#onSocketClose)
+    openTunnel(x, socket, this.#settled(withoutHopByHop(headers)), bounds, this.#metrics)
   }
 
   onFailure(error: Error): void {
     if (this.#over) return
     const failure = upstreamFailure(error, this.#control !== null)
     const x = this.#x
-    if (!this.#answerBegun && this.#tries < MAX_TRIES && this.#mayRetry(failure)) {
+    if (!this.#answerBegun && this.tries < MAX_TRIES && this.#mayRetry(failure)) {
       // The one that ends the exchange is counted with it.
       this.#metrics.count('upstream_failures_total', failure.code)
-      this.start()
+      this.letGo()
+      this.service.seek(this)
       return
     }
     if (x.upstreamMs < 0) x.upstreamMs = performance.now() - x.startedAt
@@ -243,6 +252,14 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
     this.#over = true
     if (this.#control === null) this.#dispatcher?.cancel(this)
     else this.#control.abort()
+    this.letGo()
+  }
+
+  readonly #onSocketClose = (): void => this.letGo()
+
+  #settled(headers: HeaderList): HeaderList {
+    const { affinity } = this.service
+    return affinity === null ? headers : affinity.settle(this.#x, this.endpoint!, headers)
   }
 
   #mayRetry(failure: Failure): boolean {
@@ -256,6 +273,7 @@ class Forwarding implements UpstreamHalf, UpstreamCall, BodySink, Turning {
   #fail(failure: Failure): void {
     if (this.#over) return
     this.#over = true
+    this.letGo()
     this.#x.upstream = null
     this.#x.fail(failure)
   }

@@ -1,65 +1,111 @@
 /**
- * A service is a list of endpoints; an endpoint is one URL and the engines that speak to it. This file opens them, to
- * configured places only, and picks the endpoint of a request. It knows no exchange.
+ * A service is a list of endpoints. This file opens them, to configured places only, and gives every request its place at
+ * one of them, or a place in the line. It knows no exchange.
  */
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../config/shape.ts'
-import type { Dispatcher } from './dispatch.ts'
-import { Http1Pool } from './http1-pool.ts'
-import { UndiciEndpoint } from './undici-endpoint.ts'
+import { type Affinity, makeAffinity, opaqueId } from './affinity.ts'
+import { type Balance, makeBalance } from './balance.ts'
+import { Endpoint } from './endpoint.ts'
+import { EndpointState } from './endpoint-state.ts'
+import { type KeyOf, makeHashKey } from './hash-key.ts'
+import type { Seeker } from './seeker.ts'
+import { WaitingLine } from './waiting-line.ts'
 
-export interface Endpoint {
-  /** `host:port`, for the log only. */
-  readonly name: string
-  readonly requests: Dispatcher
-  /** For WebSockets: always HTTP/1.1. */
-  readonly tunnels: Dispatcher
+/** What a service takes from beyond its own section. */
+export interface ServiceParts {
+  /** The key of `sticky`; null where there is none. */
+  readonly stickyKey: string | null
+  /** The service of this name that a reload replaces: what is known of endpoints that stay is kept. */
+  readonly before: Service | null
 }
 
 export class Service {
   readonly name: string
   readonly config: ServiceConfig
   readonly endpoints: readonly Endpoint[]
-  #turn = 0
+  /** Null where clients belong nowhere. */
+  readonly affinity: Affinity | null
+  /** Null where nothing is hashed. */
+  readonly keyOf: KeyOf | null
+  readonly #stickyKey: string | null
+  readonly #balance: Balance
+  readonly #line: WaitingLine
 
   /** Reads the TLS files of the service: throws where one cannot be read. Connects to nothing yet. */
-  constructor(name: string, config: ServiceConfig) {
+  constructor(name: string, config: ServiceConfig, { stickyKey, before }: ServiceParts) {
     const tls = tlsOptions(config)
     this.name = name
     this.config = config
-    this.endpoints = config.endpoints.map((url) => openEndpoint(url, config, tls))
+    this.#stickyKey = stickyKey
+    this.#balance = makeBalance(config.balance)
+    this.keyOf = makeHashKey(config.balance)
+    this.affinity = config.sticky === undefined ? null : makeAffinity(name, config.sticky, (id) => this.#endpointOf(id))
+    this.#line = new WaitingLine(config.maxWaiting, config.maxWait, (seeker) => this.#choose(seeker))
+    this.endpoints = config.endpoints.map(({ url, weight }, i) => {
+      const known = before?.endpoints.find((each) => each.url === url)?.state
+      const place = { url, weight, id: opaqueId(name, url, i, stickyKey) }
+      return new Endpoint(place, known ?? new EndpointState(), config, tls)
+    })
   }
 
   /** True where this configuration would make the same service: then its connections are kept over a reload. */
-  isSame(config: ServiceConfig): boolean {
+  isSame(config: ServiceConfig, stickyKey: string | null): boolean {
     const { ca, cert, key } = config.tls
     // Files may have changed under the same names.
-    return ca === undefined && cert === undefined && key === undefined && isDeepStrictEqual(config, this.config)
+    if (ca !== undefined || cert !== undefined || key !== undefined) return false
+    return stickyKey === this.#stickyKey && isDeepStrictEqual(config, this.config)
   }
 
-  /** Round robin. `not` is left out where there is another one. */
-  pick(not: Endpoint | null): Endpoint {
-    const endpoint = this.endpoints[this.#turn % this.endpoints.length]!
-    this.#turn = (this.#turn + 1) % this.endpoints.length
-    if (endpoint === not && this.endpoints.length > 1) return this.pick(not)
-    return endpoint
+  /** Requests that wait while all endpoints are full. */
+  get waiting(): number {
+    return this.#line.length
+  }
+
+  /** Places the seeker, now or later, or tells it why not. */
+  seek(seeker: Seeker): void {
+    const endpoint = this.#choose(seeker)
+    if (endpoint !== null) seeker.place(endpoint)
+    else if (!this.#line.join(seeker)) seeker.onNotPlaced('upstream-busy')
+  }
+
+  leave(seeker: Seeker): void {
+    this.#line.leave(seeker)
+  }
+
+  onPlaceFree(): void {
+    if (this.#line.length > 0) this.#line.move()
+  }
+
+  /** Null where it must wait. */
+  #choose(seeker: Seeker): Endpoint | null {
+    const { pin, isWebSocket } = seeker
+    if (pin !== null && (seeker.isBound || seeker.endpoint !== pin)) {
+      if (!pin.isFull(isWebSocket)) return pin
+      if (seeker.isBound) return null
+    }
+    const from = this.endpoints
+    if (from.length === 1) return from[0]!.isFull(isWebSocket) ? null : from[0]!
+    // Another one than before, where there is one.
+    const tried = seeker.endpoint
+    return this.#balance(from, seeker, tried) ?? (tried === null ? null : this.#balance(from, seeker, null))
+  }
+
+  #endpointOf(id: string): Endpoint | null {
+    return this.endpoints.find((each) => each.id === id) ?? null
   }
 
   /** Takes no new requests, lets the running ones end, closes the connections. */
   async close(): Promise<void> {
-    await Promise.all(this.#dispatchers().map((each) => each.close()))
+    await Promise.all(this.endpoints.map((each) => each.close()))
   }
 
   /** Cuts what is left. */
   async destroy(): Promise<void> {
-    await Promise.all(this.#dispatchers().map((each) => each.destroy()))
-  }
-
-  #dispatchers(): Dispatcher[] {
-    return [...new Set(this.endpoints.flatMap(({ requests, tunnels }) => [requests, tunnels]))]
+    this.#line.close()
+    await Promise.all(this.endpoints.map((each) => each.destroy()))
   }
 }
 
@@ -70,29 +116,5 @@ function tlsOptions({ tls }: ServiceConfig): ConnectionOptions {
     key: tls.key === undefined ? undefined : readFileSync(tls.key),
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
-  }
-}
-
-function openEndpoint(text: string, config: ServiceConfig, tls: ConnectionOptions): Endpoint {
-  const url = new URL(text)
-  const { maxConnections, maxWaiting, timeouts } = config
-  const isSecure = url.protocol === 'https:'
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const name = config.tls.serverName ?? host
-  const bounds = { maxConnections, maxWaiting, connectMs: timeouts.connect, keepAliveMs: timeouts.keepAlive }
-  // An address is no server name (RFC 6066, 3); it is checked against the certificate all the same.
-  const secure = { ...tls, servername: isIP(name) === 0 ? name : '' }
-  const port = url.port === '' ? (isSecure ? 443 : 80) : Number(url.port)
-  const http1 = new Http1Pool({
-    host,
-    port,
-    tls: isSecure ? { ...secure, ALPNProtocols: ['http/1.1'] } : null,
-    ...bounds,
-  })
-  if (config.protocol === 'http/1.1') return { name: url.host, requests: http1, tunnels: http1 }
-  return {
-    name: url.host,
-    requests: new UndiciEndpoint({ origin: url.origin, tls: secure, ...bounds }),
-    tunnels: http1,
   }
 }

@@ -53,7 +53,7 @@ const TABLE: readonly Row[] = [
   [
     '"maxConnections": 64',
     '▶"zzz": 64',
-    'services.chat.zzz: no such setting; here may stand endpoints, tls, protocol, max',
+    'services.chat.zzz: no such setting; here may stand endpoints, balance, sticky, tls',
   ],
   ['"ca": "certs', '▶"cafile": "certs', 'services.files.tls.cafile: no such setting; here may stand ca, serverName'],
   ['"level": "info"', '"level": "info", ▶"level": "warn"', 'log.level: is given twice; first in line 36'],
@@ -129,6 +129,32 @@ const TABLE: readonly Row[] = [
     '"http://10.2.0.12:3000"',
     '▶"http://10.2.0.12:3000/api"',
     'services.chat.endpoints[1]: is not the URL of an endpoint',
+  ],
+  [
+    '"http://10.2.0.12:3000"]',
+    '{ "url": "http://10.2.0.12:3000", "weight": ▶0 }]',
+    'services.chat.endpoints[1].weight: must be at least 1, not 0',
+  ],
+  ['"http://10.2.0.12:3000"]', '▶5]', 'services.chat.endpoints[1]: must be a URL, or { "url": ..., "weight": ... }'],
+  [
+    '"maxConnections": 64',
+    '"balance": ▶"random"',
+    'services.chat.balance: must be one of "round-robin", "least-load", "two-choices", not "random"',
+  ],
+  [
+    '"maxConnections": 64',
+    '"balance": { "hash": { "header": ▶"a b" } }',
+    'services.chat.balance.hash.header: is not the name of a header',
+  ],
+  [
+    '"maxConnections": 64',
+    '"sticky": { "by": ▶"sid" }',
+    'services.chat.sticky.by: must be one of "socket.io", "cookie", not "sid"',
+  ],
+  [
+    '"maxConnections": 64',
+    '"sticky": { "by": "socket.io", "cookie": ▶"node" }',
+    'services.chat.sticky.cookie: is for "by": "cookie"; socket.io needs none',
   ],
   ['["https://10.2.0.20:8443"]', '▶[]', 'services.files.endpoints: has no endpoint; write at least one URL'],
   [

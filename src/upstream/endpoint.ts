@@ -1,0 +1,115 @@
+/**
+ * One endpoint of a service: a URL, the engines that speak to it, and what runs there now. It knows neither the other
+ * endpoints nor who is next.
+ */
+import { isIP } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import type { ServiceConfig } from '../config/shape.ts'
+import type { Dispatcher } from './dispatch.ts'
+import type { EndpointState } from './endpoint-state.ts'
+import { hashText } from './hash.ts'
+import { Http1Pool } from './http1-pool.ts'
+import { UndiciEndpoint } from './undici-endpoint.ts'
+
+/** Streams that one HTTP/2 connection carries, and connections, as the engine opens them. */
+const H2_STREAMS = 100
+const H2_CONNECTIONS = 8
+
+export class Endpoint {
+  /** `host:port`, for the log and the admin listener only: it is internal. */
+  readonly name: string
+  /** What clients may know of it. */
+  readonly id: string
+  readonly url: string
+  readonly weight: number
+  /** The same on every gateway. */
+  readonly seed: number
+  readonly state: EndpointState
+  readonly requests: Dispatcher
+  /** For WebSockets: always HTTP/1.1. */
+  readonly tunnels: Dispatcher
+  readonly #maxRequests: number
+  readonly #maxSockets: number
+  /** Its weight now, which is less while it warms up. */
+  share: number
+  /** The account of round robin. */
+  credit = 0
+
+  constructor(place: EndpointPlace, state: EndpointState, config: ServiceConfig, tls: ConnectionOptions) {
+    const url = new URL(place.url)
+    this.name = url.host
+    this.id = place.id
+    this.url = place.url
+    this.weight = place.weight
+    this.share = place.weight
+    this.seed = hashText(place.url)
+    this.state = state
+    const isHttp1 = config.protocol === 'http/1.1'
+    this.#maxRequests = isHttp1 ? config.maxConnections : Math.min(config.maxConnections, H2_CONNECTIONS) * H2_STREAMS
+    this.#maxSockets = config.maxSockets
+    const engines = openEngines(url, config, tls)
+    this.requests = engines.requests
+    this.tunnels = engines.tunnels
+  }
+
+  /** What runs there: requests, event streams and WebSockets alike. */
+  get load(): number {
+    return this.state.requests + this.state.sockets
+  }
+
+  isFull(forSocket: boolean): boolean {
+    return forSocket ? this.state.sockets >= this.#maxSockets : this.state.requests >= this.#maxRequests
+  }
+
+  take(forSocket: boolean): void {
+    if (forSocket) this.state.sockets++
+    else this.state.requests++
+  }
+
+  release(forSocket: boolean): void {
+    if (forSocket) this.state.sockets--
+    else this.state.requests--
+  }
+
+  /** Lets what runs end. */
+  async close(): Promise<void> {
+    await Promise.all([...new Set([this.requests, this.tunnels])].map((each) => each.close()))
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all([...new Set([this.requests, this.tunnels])].map((each) => each.destroy()))
+  }
+}
+
+/** Where an endpoint is, and what it is called towards clients. */
+export interface EndpointPlace {
+  readonly url: string
+  readonly id: string
+  readonly weight: number
+}
+
+function openEngines(
+  url: URL,
+  config: ServiceConfig,
+  tls: ConnectionOptions,
+): { requests: Dispatcher; tunnels: Dispatcher } {
+  const { maxConnections, timeouts } = config
+  const isSecure = url.protocol === 'https:'
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const name = config.tls.serverName ?? host
+  // Who waits, waits in the line of the service: here only for a connection that is being opened.
+  const bounds = {
+    ...{ maxConnections, maxWaiting: maxConnections },
+    ...{ connectMs: timeouts.connect, keepAliveMs: timeouts.keepAlive },
+  }
+  // An address is no server name (RFC 6066, 3); it is checked against the certificate all the same.
+  const secure = { ...tls, servername: isIP(name) === 0 ? name : '' }
+  const port = url.port === '' ? (isSecure ? 443 : 80) : Number(url.port)
+  const http1 = new Http1Pool({
+    ...{ host, port },
+    tls: isSecure ? { ...secure, ALPNProtocols: ['http/1.1'] } : null,
+    ...bounds,
+  })
+  if (config.protocol === 'http/1.1') return { requests: http1, tunnels: http1 }
+  return { requests: new UndiciEndpoint({ origin: url.origin, tls: secure, ...bounds }), tunnels: http1 }
+}

@@ -1,0 +1,8 @@
+/** The section of one service as the loader would give it, for tests that make services without a file. */
+import { service } from '../../src/config/services-shape.ts'
+import type { ServiceConfig } from '../../src/config/shape.ts'
+
+/** `settings` as an operator writes them. */
+export function serviceConfig(settings: Record<string, unknown>): ServiceConfig {
+  return service.parse(settings)
+}
