@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { Failure, FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Exchange } from './exchange.ts'
+import type { SharedBans } from './shared-bans.ts'
 
 /** The stage is done with the exchange and the next one may run. */
 export const GO = 0
@@ -244,6 +245,7 @@ export interface CounterStore {
    * then `waiter` is told.
    */
   claim(claims: readonly Claim[], waiter: ClaimWaiter): ClaimStates | null
+  readonly bans: SharedBans
   /** True while the store answers (always, where it is memory). */
   readonly isUp: boolean
   close(): Promise<void>

@@ -1,11 +1,13 @@
 /** The store of one process: it answers every step at once. Knows no network. */
 import type { Claim, ClaimStates, CounterOptions, CounterStore, Metrics } from '../exchange/contracts.ts'
+import { BanList } from './ban-list.ts'
 import { KnownCounters } from './known-counters.ts'
 import { MemoryCounter, type OnFull } from './memory-counter.ts'
 import { windowRule } from './window.ts'
 
 export class MemoryStore implements CounterStore {
   readonly isUp = true
+  readonly bans = new BanList()
   readonly #counters = new KnownCounters<MemoryCounter>()
   readonly #onFull: OnFull
 

@@ -12,12 +12,14 @@ import type {
   Metrics,
 } from '../exchange/contracts.ts'
 import { KnownCounters } from './known-counters.ts'
+import { RedisBans } from './redis-bans.ts'
 import { RedisCounter, type SharedSteps } from './redis-counter.ts'
 import { RedisLink, type StoreLog } from './redis-link.ts'
 import { type RedisClaim, StepQueue } from './step-queue.ts'
 import { windowRule } from './window.ts'
 
 export class RedisStore implements CounterStore, SharedSteps {
+  readonly bans: RedisBans
   readonly #link: RedisLink
   readonly #queue: StepQueue
   readonly #prefix: string
@@ -29,6 +31,7 @@ export class RedisStore implements CounterStore, SharedSteps {
     this.#metrics = metrics
     this.#link = new RedisLink(url, timeoutMs, prefix, log, metrics, this.#onRecovered)
     this.#queue = new StepQueue(this.#link, false)
+    this.bans = new RedisBans(this.#link, prefix)
   }
 
   get isUp(): boolean {
@@ -62,11 +65,13 @@ export class RedisStore implements CounterStore, SharedSteps {
   }
 
   close(): Promise<void> {
+    this.bans.stop()
     return this.#link.close()
   }
 
   readonly #onRecovered = (): void => {
     for (const counter of this.#counters.all()) counter.replay()
+    this.bans.onRecovered()
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../../src/exchange/contracts.ts'
 import type { Exchange } from '../../src/exchange/exchange.ts'
 import { makeAdmit } from '../../src/limits/admit.ts'
+import { BanList } from '../../src/limits/ban-list.ts'
 import { compileLimit } from '../../src/limits/limiter.ts'
 import { makeStore } from '../../src/limits/store.ts'
 import { fakeExchange } from '../kit/fake-client.ts'
@@ -39,6 +40,7 @@ const NO_COUNTER: Counter = {
 /** A store that answers when the test says so. */
 class SlowStore implements CounterStore {
   readonly isUp = true
+  readonly bans = new BanList()
   readonly asked: { keys: string[]; answer: (...states: Partial<CounterState>[]) => void }[] = []
 
   counter(): Counter {
