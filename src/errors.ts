@@ -35,6 +35,7 @@ export const FAILURES = {
   'bad-upgrade': client(400, 'The upgrade is not a complete WebSocket handshake'),
   'plain-http': client(400, 'This port speaks TLS'),
   'bad-proxy-header': client(400, 'The PROXY protocol header is missing or malformed'),
+  'too-many-handshakes': client(429, 'Too many TLS handshakes'),
   'request-loop': client(508, 'The request has been here before'),
   'bad-version': client(505, 'This version of HTTP is not served'),
   'target-too-long': client(414, 'The request target is too long'),

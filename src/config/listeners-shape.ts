@@ -17,6 +17,22 @@ const connections = z
   .prefault({})
   .describe('Bounds on connections.')
 
+const handshakes = z
+  .strictObject({
+    max: count(1000, 'TLS handshakes under way at the same time on this listener; for one more the oldest is closed.'),
+    perAddress: count(50, 'TLS handshakes of one client address under way at the same time (IPv6: one /64).'),
+    perSecond: count(
+      1000,
+      'TLS handshakes that may begin in a second, and at once; one that resumes a session counts a quarter.',
+    ),
+    perAddressPerMinute: count(
+      600,
+      'TLS handshakes that one client address may begin in a minute, and at once (IPv6: one /64); one that resumes a session counts a quarter.',
+    ),
+  })
+  .prefault({})
+  .describe('Bounds on TLS handshakes: a connection over the others is closed before any work is done for it.')
+
 const timeouts = z
   .strictObject({
     handshake: duration('10 seconds', 'From the connection to the end of the TLS handshake.'),
@@ -85,6 +101,7 @@ const listenerBase = {
       'Pseudonym to add to requests as Via (RFC 9110, 7.6.3); a request that carries it already came round and is refused with 508. Default: no Via, which would disclose the gateway.',
     ),
   connections,
+  handshakes,
   timeouts,
   http,
 }

@@ -13,6 +13,7 @@ import { Http1Connection } from '../exchange/http1.ts'
 import { Http2Connection } from '../exchange/http2.ts'
 import { clientKey, normaliseAddress } from '../http/address.ts'
 import type { LoadedCertificate } from './certificates.ts'
+import { type HandshakeBounds, HandshakeGate } from './handshake-gate.ts'
 import { ProxyHeaderReader } from './proxy-header-reader.ts'
 import type { ProxyHeader } from './proxy-protocol.ts'
 import { CertificateTable, swapCertificates, tlsOptions } from './tls.ts'
@@ -44,8 +45,17 @@ export interface ListenerOptions {
   readonly connectionCaps: AddressCaps
   /** Milliseconds for the TLS handshake. */
   readonly handshakeMs: number
+  /** Bounds on TLS handshakes; not read where `tls` is null. */
+  readonly handshakes: HandshakeBounds
   /** Makes the data path's part; the listener tells which hosts its certificates cover. */
   readonly plan: (covers: ListenerPlan['isDirected']) => ListenerPlan
+}
+
+/** A TLS handshake under way. */
+interface Handshake {
+  readonly socket: Socket
+  readonly arrival: Arrival
+  readonly key: string
 }
 
 export class Listener implements ConnectionOwner {
@@ -57,8 +67,9 @@ export class Listener implements ConnectionOwner {
   readonly #connections = new Set<Connection>()
   /** Connections whose PROXY protocol header has not come yet. */
   readonly #headerReaders = new Set<ProxyHeaderReader>()
-  /** By both ends of the socket: what was said of connections whose TLS handshake is under way. */
-  readonly #proxied = new Map<string, Arrival>()
+  /** By both ends of the socket: connections whose TLS handshake is under way. */
+  readonly #handshaking = new Map<string, Handshake>()
+  readonly #gate: HandshakeGate
   readonly #onAcceptError: (setting: string, code: string) => void
   /** Accepted, and their handshakes not yet begun. */
   readonly #beforeHandshake: Socket[] = []
@@ -71,6 +82,7 @@ export class Listener implements ConnectionOwner {
     this.plan = options.plan((serverName, host) => this.covers(serverName, host))
     this.#server = createServer({ pauseOnConnect: false, noDelay: true }, (socket) => this.#onConnection(socket))
     this.#server.maxConnections = options.maxConnections
+    this.#gate = new HandshakeGate(options.handshakes, performance.now())
     if (options.tls === null) {
       this.#tlsServer = null
       this.#table = null
@@ -126,6 +138,7 @@ export class Listener implements ConnectionOwner {
     this.#options = options
     this.plan = options.plan((serverName, host) => this.covers(serverName, host))
     this.#server.maxConnections = options.maxConnections
+    this.#gate.change(options.handshakes, performance.now())
     if (this.#tlsServer !== null && this.#table !== null && options.tls !== null) {
       swapCertificates(this.#tlsServer, options.tls.profile, this.#table, options.tls.certificates)
     }
@@ -179,13 +192,7 @@ export class Listener implements ConnectionOwner {
   }
 
   #onProxyHeader(socket: Socket, { address, port }: ProxyHeader, own: Arrival): void {
-    const arrival = address === '' ? own : { address, localPort: port }
-    if (this.#tlsServer !== null) {
-      const ends = endsOf(socket)
-      this.#proxied.set(ends, arrival)
-      socket.once('close', () => this.#proxied.delete(ends))
-    }
-    this.#admit(socket, arrival)
+    this.#admit(socket, address === '' ? own : { address, localPort: port })
     // The TLS server reads by itself; the engine for plain HTTP finds the socket as the header left it.
     if (this.#tlsServer === null) socket.resume()
   }
@@ -200,11 +207,30 @@ export class Listener implements ConnectionOwner {
     }
     socket.once('close', () => caps.release(key))
     if (this.#tlsServer === null) this.#add(new Http1Connection(socket, arrival, '', false, this))
-    else this.#queueHandshake(socket)
+    else if (this.#mayBegin(key)) this.#queueHandshake(socket, arrival, key)
+    else {
+      this.plan.onRefusedBytes('too-many-handshakes', arrival.address)
+      destroy(socket)
+    }
+  }
+
+  /** Where handshakes that do not end have taken every place, the one that was begun first makes room. */
+  #mayBegin(key: string): boolean {
+    if (this.#gate.isFull) {
+      for (const [ends, { socket }] of this.#handshaking) {
+        this.#endHandshake(ends, false)
+        socket.destroy()
+        break
+      }
+    }
+    return this.#gate.begin(key, performance.now())
   }
 
   /** One handshake begins in a turn of the loop: a crowd that comes at once must not stand before everybody's requests. */
-  #queueHandshake(socket: Socket): void {
+  #queueHandshake(socket: Socket, arrival: Arrival, key: string): void {
+    const ends = endsOf(socket)
+    this.#handshaking.set(ends, { socket, arrival, key })
+    socket.once('close', () => this.#endHandshake(ends, false))
     // Until the TLS server has it, nobody else listens.
     socket.on('error', ignoreError)
     if (this.#beforeHandshake.push(socket) === 1) setImmediate(this.#onTurn)
@@ -216,9 +242,18 @@ export class Listener implements ConnectionOwner {
     if (socket !== undefined && !socket.destroyed) this.#tlsServer?.emit('connection', socket)
   }
 
+  /** Where the connection came from; null where it is gone. */
+  #endHandshake(ends: string, wasResumed: boolean): Arrival | null {
+    const handshake = this.#handshaking.get(ends)
+    if (handshake === undefined) return null
+    this.#handshaking.delete(ends)
+    this.#gate.end(handshake.key, wasResumed)
+    return handshake.arrival
+  }
+
   #onSecure(socket: TLSSocket): void {
-    const arrival = (this.#proxied.size > 0 ? this.#proxied.get(endsOf(socket)) : undefined) ?? ownArrival(socket)
-    if (arrival.address === '') {
+    const arrival = this.#endHandshake(endsOf(socket), socket.isSessionReused())
+    if (arrival === null) {
       socket.destroy()
       return
     }

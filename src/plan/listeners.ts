@@ -42,6 +42,7 @@ export function listenerSocket(
     maxConnections: connections.max,
     connectionCaps: capsOf(standing, `${socket.name} connections`, connections.perAddress),
     handshakeMs: timeouts.handshake,
+    handshakes: config.handshakes,
     plan: (covers) => listenerPlan(socket, covers, httpLimits(config), factsOf(config), all, standing),
   }
 }
@@ -67,6 +68,7 @@ export function adminSocket(
     maxConnections: ADMIN_CONNECTIONS,
     connectionCaps: capsOf(standing, 'admin connections', ADMIN_CONNECTIONS),
     handshakeMs: 0,
+    handshakes: { max: 0, perAddress: 0, perSecond: 0, perAddressPerMinute: 0 },
     plan: (covers) => listenerPlan(socket, covers, ADMIN_LIMITS, open, all, standing),
   }
 }

@@ -48,6 +48,7 @@ export function gatewayConfig(place: Place, variant: Variant, { port, adminPort,
         address: `127.0.0.1:${port}`,
         hosts: ['localhost', '127.0.0.1'],
         tls: { certificates: [{ cert: place.certPath, key: place.keyPath }] },
+        handshakes: { max: 100_000, perAddress: 100_000, perSecond: 1_000_000, perAddressPerMinute: 1_000_000 },
         connections: {
           max: 100_000,
           perAddress: 100_000,

@@ -54,8 +54,11 @@ export function testConfig(endpoint: string, overrides: Json = {}): Json {
   }
 }
 
+/** All clients of a test come from one address, many of them at once. */
+const HANDSHAKES = { max: 10_000, perAddress: 10_000, perSecond: 100_000, perAddressPerMinute: 1_000_000 }
+
 export function publicListener(more: Json = {}): Json {
-  return { address: '127.0.0.1:0', hosts: ['localhost', '127.0.0.1'], ...more }
+  return { address: '127.0.0.1:0', hosts: ['localhost', '127.0.0.1'], handshakes: HANDSHAKES, ...more }
 }
 
 /** Starts `portcullis start` in a folder of its own and waits until it listens. */

@@ -56,6 +56,7 @@ function optionsFor(more: Partial<ListenerOptions> = {}): ListenerOptions {
     maxConnections: 100,
     connectionCaps: new AddressCaps(100),
     handshakeMs: 10_000,
+    handshakes: { max: 100, perAddress: 100, perSecond: 1000, perAddressPerMinute: 10_000 },
     plan: () => planOf('one'),
     ...more,
   }
