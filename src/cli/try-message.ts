@@ -6,8 +6,9 @@ import type { Configuration, RouteConfig } from '../config/shape.ts'
 import { suggestion } from '../config/suggestion.ts'
 import { applyFields, compileField } from '../messages/fields.ts'
 import { packetLabel, plainLabel } from '../messages/message-label.ts'
-import { type Cleaned, cleanMessage, compileRules, type MessageRules, parseStrict } from '../messages/rules.ts'
+import { type Cleaned, cleanMessage, compileRules, type MessageRules } from '../messages/rules.ts'
 import { cleanPacket } from '../messages/socketio-packets.ts'
+import { parseStrict } from '../messages/strict-json.ts'
 
 export interface Attempt {
   /** Name or path of the route. */

@@ -27,9 +27,12 @@ export function hasCardInTarget(path: string, query: string): boolean {
 }
 
 function isCardIn(part: string): boolean {
-  if (part.length < LEAST_LENGTH) return false
-  if (!part.includes('%')) return holdsCard(part)
-  return holdsCard(part.replace(/(?:%[0-9a-f]{2})+/gi, decode))
+  return part.length >= LEAST_LENGTH && holdsCard(decodeEscapes(part))
+}
+
+/** Part of a URL as a service would read it; escapes that are no UTF-8 stay. */
+export function decodeEscapes(part: string): string {
+  return part.includes('%') ? part.replace(/(?:%[0-9a-f]{2})+/gi, decode) : part
 }
 
 function decode(escapes: string): string {

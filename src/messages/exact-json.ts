@@ -23,14 +23,23 @@ export function parseExact(text: string): unknown {
 /** True for the opaque values of `parseExact`. */
 export const isExactNumber: (value: unknown) => boolean = json.isRawJSON
 
-/** The digits of a whole number as a service would read it; null for other numbers and other values. */
+const NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
+/** More digits before the point than any number of use. */
+const MAX_DIGITS = 1000
+
+/** The digits before the point of a number, as a service would read them; null for other values, and beyond reason. */
 export function wholeDigits(value: unknown): string | null {
   const written = isExactNumber(value) ? (value as { readonly rawJSON: string }).rawJSON : value
-  if (typeof written === 'string') {
-    if (/^\d+$/.test(written)) return written
-    return Number.isSafeInteger(Number(written)) ? String(Number(written)) : null
-  }
-  return typeof written === 'number' && Number.isSafeInteger(written) ? String(written) : null
+  const found = NUMBER.exec(typeof written === 'number' ? String(written) : typeof written === 'string' ? written : '')
+  if (found === null) return null
+  const [, whole, fraction = '', exponent = '0'] = found
+  const digits = whole! + fraction
+  const point = whole!.length + Number(exponent)
+  if (point <= 0 || point > MAX_DIGITS) return point > 0 && Number(digits) !== 0 ? null : '0'
+  return digits
+    .slice(0, point)
+    .padEnd(point, '0')
+    .replace(/^0+(?=\d)/, '')
 }
 
 function keepDigits(_key: string, value: unknown, context: { source?: string }): unknown {

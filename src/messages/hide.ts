@@ -5,7 +5,8 @@
 import { createHmac } from 'node:crypto'
 import { isExactNumber } from './exact-json.ts'
 import { compileField, type FieldPath, fold, type Visited } from './fields.ts'
-import { type Cleaned, finish, parseStrict, UNREADABLE } from './rules.ts'
+import { type Cleaned, finish, UNREADABLE } from './rules.ts'
+import { parseStrict } from './strict-json.ts'
 
 /** What stands in place of a value; null: it is left out. */
 type Replace = ((text: string) => string) | null

@@ -18,6 +18,8 @@ export function bodyKind(headers: HeaderList): BodyKind {
   const type = (semicolon === -1 ? value : value.slice(0, semicolon)).trimEnd().toLowerCase()
   if (type === 'multipart/form-data') return boundaryOf(headers) === null ? 'unreadable' : 'multipart'
   if (semicolon !== -1 && parametersOf(value, semicolon) === null) return 'unreadable'
+  // It carries text in places of its own, which no field path means (RFC 6902).
+  if (type === 'application/json-patch+json') return 'unreadable'
   if (type === 'application/json' || /^application\/[a-z0-9.-]+\+json$/.test(type)) return 'json'
   if (type === 'application/x-ndjson' || type === 'application/jsonl' || type === 'application/ndjson') return 'lines'
   if (type === 'text/plain') return 'text'

@@ -7,21 +7,10 @@ import type { MessagesConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 import { withCards } from './cards.ts'
 import { hasLongNumber, parseExact } from './exact-json.ts'
-import {
-  applyEverywhere,
-  applyFields,
-  compileField,
-  countKeys,
-  type FieldPath,
-  MAX_DEPTH,
-  type Visit,
-  type Visited,
-} from './fields.ts'
+import { applyEverywhere, applyFields, compileField, type FieldPath, type Visit, type Visited } from './fields.ts'
 import { htmlFilter } from './html.ts'
-import { countMembers } from './json-scan.ts'
-
-/** Members of all objects of a message together. */
-const MAX_MEMBERS = 10_000
+import { withNestedJson } from './nested-json.ts'
+import { isJson, LOOKS_LIKE_JSON, parseStrict } from './strict-json.ts'
 
 export type RefusalReason = 'unreadable' | 'rule'
 
@@ -79,7 +68,7 @@ export function compileRules(config: MessagesConfig, onHidden: OnHidden = ignore
     passesBinary: config.binary === 'pass',
     passesFiles: config.files === 'pass',
     refusesCardsInUrl: config.cards !== 'off',
-    visit: withCards(htmlFilter(config), config, onHidden),
+    visit: withNestedJson(withCards(htmlFilter(config), config, onHidden)),
   }
   if (problems.length > 0) throw new ConfigurationError(problems)
   return Object.freeze(rules)
@@ -110,15 +99,15 @@ export function cleanMessage(rules: MessageRules, text: string): Cleaned {
   if (LOOKS_LIKE_JSON.test(text)) {
     const cleaned = cleanDocument(rules, text)
     if (cleaned !== UNREADABLE) return cleaned
-    // `[hello]` and `{x` are words where nothing in them can be an escape; broken or dubious JSON is not.
-    if (text.includes('\\') || isJson(text)) return UNREADABLE
+    // `[hello]` and `{x` are words; JSON that is read in two ways is not.
+    if (isJson(text)) return UNREADABLE
   }
   return cleanPlain(rules, text)
 }
 
 /** Cleans text that is said to be plain; JSON with escapes in it is not, whoever reads it might see other words. */
 export function cleanPlain(rules: MessageRules, text: string): Cleaned {
-  if (ESCAPE.test(text) && JSON_INSIDE.test(text)) return UNREADABLE
+  if (HIDING.test(text) && JSON_INSIDE.test(text)) return UNREADABLE
   return cleanText(rules, text)
 }
 
@@ -140,28 +129,10 @@ export function finish(json: string, document: unknown, visit: (root: unknown) =
   return { outcome: 'changed', text: JSON.stringify(visited.root) }
 }
 
-const LOOKS_LIKE_JSON = /^[\s\ufeff]*["{[]/
-const ESCAPE = /\\[uUxX0-7]/
+/**
+ * What a lenient reader of something like JSON takes for a letter that does not stand there: escapes of a `<` or a digit, a
+ * line that goes on, a backslash that means nothing before a tag's name.
+ */
+const HIDING =
+  /\\(?:u[\da-f]{4}|u\{[\da-f]|U[\da-f]{8}|x[\da-f]{2}|0?(?:74|6[0-7]|7[01])|[\r\n\u2028\u2029])|<\\|\d\\[bfnrtv]\d/i
 const JSON_INSIDE = /[{[]|^[\s\ufeff]*"/
-
-/** The document; undefined for what is no JSON, nests too deep, repeats a key, or has a key that could reach a prototype. */
-export function parseStrict(json: string): unknown {
-  const members = countMembers(json, MAX_DEPTH)
-  if (members === -1 || members > MAX_MEMBERS) return undefined
-  let document: unknown
-  try {
-    document = JSON.parse(json)
-  } catch {
-    return undefined
-  }
-  return countKeys(document) === members ? document : undefined
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}

@@ -5,17 +5,10 @@
 import type { Hider, HiderFor } from './hide.ts'
 import { cleanLines } from './ndjson.ts'
 import type { CleanedPayload } from './polling.ts'
-import {
-  type Cleaned,
-  cleanDocument,
-  cleanMessage,
-  cleanPlain,
-  type MessageRules,
-  parseStrict,
-  UNREADABLE,
-} from './rules.ts'
+import { type Cleaned, cleanDocument, cleanMessage, cleanPlain, type MessageRules, UNREADABLE } from './rules.ts'
 import type { LinkSealer } from './seal-links.ts'
 import { cleanPacketJson } from './socketio-packets.ts'
+import { parseStrict } from './strict-json.ts'
 
 /** How everything that a service can send is cleaned. */
 export interface AnswerCleaner {

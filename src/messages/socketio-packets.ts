@@ -4,14 +4,16 @@
  * send is refused, and so is binary data, unless the rules let it pass.
  */
 
+import { decodeEscapes } from './cards.ts'
 import { applyEverywhere, applyFields, type FieldPath, type Visited } from './fields.ts'
-import { AGAINST_RULE, type Cleaned, finish, type MessageRules, parseStrict, UNREADABLE } from './rules.ts'
+import { AGAINST_RULE, type Cleaned, finish, type MessageRules, UNREADABLE } from './rules.ts'
+import { parseStrict } from './strict-json.ts'
 
 /**
  * Type, attachments, namespace, acknowledgement id, and where the JSON begins. Ids are ASCII digits only, other than in
- * the reference parser; it also takes at most ten attachments.
+ * the reference parser, and too short for a card; it also takes at most ten attachments.
  */
-const HEAD = /^(?:([0-4])|([56])(?:[1-9]|10)-)(\/[A-Za-z0-9._~!$&'()*+;=:@%/?-]{0,255}(?:,|$))?(\d{1,15})?(?=[[{]|$)/
+const HEAD = /^(?:([0-4])|([56])(?:[1-9]|10)-)(\/[A-Za-z0-9._~!$&'()*+;=:@%/?-]{0,255}(?:,|$))?(\d{1,10})?(?=[[{]|$)/
 const HEAD_LENGTH = 300
 
 const CONNECT = '0'
@@ -65,9 +67,13 @@ function cleanSocketPacket(rules: MessageRules, packet: string, reserved: Readon
   if (plainType === undefined && !rules.passesBinary) return UNREADABLE
   const start = 1 + matched.length
   const json = packet.slice(start)
-  if (json === '') return id === undefined && (type === CONNECT || type === DISCONNECT) ? same(packet) : UNREADABLE
+  if (json === '') {
+    if (id !== undefined || (type !== CONNECT && type !== DISCONNECT)) return UNREADABLE
+    return namespace === undefined || isCleanNamespace(rules, namespace) ? same(packet) : AGAINST_RULE
+  }
   // A namespace that was not ended by its comma has swallowed nothing, but the server would read on.
   if (namespace !== undefined && !namespace.endsWith(',')) return UNREADABLE
+  if (namespace !== undefined && !isCleanNamespace(rules, namespace)) return AGAINST_RULE
   const isEvent = type === EVENT || type === BINARY_EVENT
   const isObject = json.charCodeAt(0) === 123
   if (
@@ -78,6 +84,12 @@ function cleanSocketPacket(rules: MessageRules, packet: string, reserved: Readon
   const cleaned = cleanPacketJson(rules, json, isEvent, reserved)
   if (cleaned.outcome !== 'changed') return cleaned.outcome === 'same' ? same(packet) : cleaned
   return { outcome: 'changed', text: packet.slice(0, start) + cleaned.text }
+}
+
+/** Services log it, and older ones hand its query to their programs. */
+function isCleanNamespace(rules: MessageRules, namespace: string): boolean {
+  const decoded = decodeEscapes(namespace)
+  return rules.visit(decoded) === decoded
 }
 
 /** Cleans what a packet carries: the name and the arguments of an event, those of an acknowledgement, or an object. */
