@@ -22,7 +22,18 @@ const OPTIONS = {
   'keys retire': { config: { type: 'string' }, id: { type: 'string' } },
   'url seal': { config: { type: 'string' }, kind: { type: 'string' } },
   'url open': { config: { type: 'string' }, kind: { type: 'string' } },
+  ban: {
+    for: { type: 'string' },
+    reason: { type: 'string' },
+    config: { type: 'string' },
+    admin: { type: 'string' },
+  },
+  unban: { config: { type: 'string' }, admin: { type: 'string' } },
+  bans: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
 } as const satisfies Record<CommandName, Record<string, { type: 'string' | 'boolean' }>>
+
+/** Commands that name what they act upon. */
+const WITH_SUBJECT: ReadonlySet<CommandName> = new Set(['ban', 'unban'])
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
 type Command = (values: Values) => Promise<number>
@@ -40,6 +51,9 @@ const RUN: Record<CommandName, Command> = {
   'keys retire': (values) => keys('retire', values),
   'url seal': (values) => url('seal', values),
   'url open': (values) => url('open', values),
+  ban,
+  unban,
+  bans,
 }
 
 class UsageError extends Error {}
@@ -119,7 +133,11 @@ async function commandOf(word: string): Promise<CommandName> {
 async function readOptions(name: CommandName, words: readonly string[]): Promise<Values> {
   const options: NonNullable<ParseArgsConfig['options']> = OPTIONS[name]
   try {
-    return parseArgs({ args: [...words], options, allowPositionals: false, strict: true }).values as Values
+    const takesSubject = WITH_SUBJECT.has(name)
+    const parsed = parseArgs({ args: [...words], options, allowPositionals: takesSubject, strict: true })
+    if (takesSubject && parsed.positionals.length !== 1)
+      throw new UsageError(`usage: portcullis ${COMMANDS[name].usage}`)
+    return { ...parsed.values, subject: parsed.positionals[0] } as Values
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (!code.startsWith('ERR_PARSE_ARGS')) throw error
@@ -238,4 +256,46 @@ async function url(action: 'seal' | 'open', values: Values): Promise<number> {
   if (problem !== '') complain(`portcullis: ${problem}`)
   print(out)
   return problem === '' ? DONE : FAILED
+}
+
+async function ban(values: Values): Promise<number> {
+  const { requestBan } = await import('./cli/bans.ts')
+  const { parseDuration } = await import('./config/units.ts')
+  const time = textOf(values.for) ?? ''
+  if (time !== '' && !(parseDuration(time) > 0)) {
+    throw new UsageError(`ban: --for is not a time; write for example --for 1h or --for "30 minutes"`)
+  }
+  const subject = textOf(values.subject)!
+  return told(await requestBan(await adminUrl('ban', values), subject, time, textOf(values.reason) ?? ''), 'banned')
+}
+
+async function unban(values: Values): Promise<number> {
+  const { requestUnban } = await import('./cli/bans.ts')
+  return told(await requestUnban(await adminUrl('unban', values), textOf(values.subject)!), 'unbanned')
+}
+
+async function bans(values: Values): Promise<number> {
+  const { bansText, requestBans } = await import('./cli/bans.ts')
+  const answer = await requestBans(await adminUrl('bans', values))
+  if ('problem' in answer) return told(answer.problem, '')
+  return print(values.json === true ? `${JSON.stringify(answer, null, 2)}\n` : bansText(answer))
+}
+
+function told(problem: string | null, done: string): number {
+  if (problem === null) return print(`${done}\n`)
+  complain(`portcullis: ${problem}`)
+  return FAILED
+}
+
+/** The admin listener of the gateway on this machine. */
+async function adminUrl(command: string, values: Values): Promise<URL> {
+  const given = textOf(values.admin)
+  if (given === null) {
+    const { readAdminAddress } = await import('./config/admin-address.ts')
+    return new URL(`http://${readAdminAddress(textOf(values.config) ?? DEFAULT_CONFIG)}`)
+  }
+  if (!URL.canParse(given) || new URL(given).protocol !== 'http:') {
+    throw new UsageError(`${command}: --admin is not an http:// URL; write for example http://127.0.0.1:9900`)
+  }
+  return new URL(given)
 }

@@ -48,6 +48,7 @@ export const FAILURES = {
   // route and guard
   'no-route': client(404, 'Nothing is here'),
   'wrong-method': client(405, 'This method is not allowed here'),
+  banned: client(403, 'This client is banned'),
   'address-denied': client(403, 'This address is not allowed here'),
   'origin-denied': client(403, 'This origin is not allowed here'),
   'upgrade-denied': client(403, 'WebSocket is not offered here'),

@@ -8,15 +8,17 @@ import { type Environment, readRedisUrl } from './config/secrets.ts'
 import type { Configuration, StoreConfig } from './config/shape.ts'
 import { ConfigurationError } from './errors.ts'
 import type { AddressCaps } from './exchange/address-caps.ts'
-import { closeTunnels, tunnelCount } from './exchange/tunnels.ts'
+import { closeTunnels, endTunnels, tunnelCount } from './exchange/tunnels.ts'
+import { Bans } from './limits/bans.ts'
 import { type LimitStore, makeStore } from './limits/store.ts'
 import { type ListenerAddress, ListenerSet } from './listen/listener-set.ts'
 import { type FileWatch, watchFiles } from './listen/watch.ts'
 import { CurrentLog } from './observe/current-log.ts'
 import { type Log, makeLog } from './observe/log.ts'
 import { GatewayMetrics } from './observe/metrics.ts'
+import { LimitReport } from './plan/limit-events.ts'
 import { makePlan, type Plan } from './plan/plan.ts'
-import { makeHealth } from './responders/health.ts'
+import { makeAdmin } from './responders/admin.ts'
 
 export interface GatewayOptions {
   readonly configPath: string
@@ -40,6 +42,8 @@ export class Gateway {
   readonly #listeners = new ListenerSet((setting, code) => this.#onAcceptError(setting, code))
   /** What the present plan does not use any more; each ends by itself when its time has come. */
   readonly #retired = new Set<() => Promise<void>>()
+  readonly #bans = new Bans(() => this.#endBanned())
+  #limitReport: LimitReport | null = null
   #plan: Plan | null = null
   #configuration: Configuration | null = null
   #log: CurrentLog | null = null
@@ -153,6 +157,7 @@ export class Gateway {
     const isFirst = this.#log === null
     this.#log ??= new CurrentLog(nextLog!)
     const log = this.#log
+    this.#limitReport ??= new LimitReport(this.#metrics, log.audit, log.gateway, this.#bans)
     let store = this.#store
     let plan: Plan
     try {
@@ -169,9 +174,16 @@ export class Gateway {
         log,
         metrics: this.#metrics,
         store,
+        bans: this.#bans,
+        limitEvents: this.#limitReport,
         services: this.#plan?.services ?? new Map(),
         caps: this.#caps,
-        adminResponder: makeHealth({ isReady: () => this.#readiness(), metrics: this.#metrics }),
+        adminResponder: makeAdmin({
+          isReady: () => this.#readiness(),
+          metrics: this.#metrics,
+          bans: this.#bans,
+          audit: log.audit,
+        }),
       })
       const changed = await this.#listeners.exchange(plan.sockets, plan.drain)
       if (!isFirst) this.#sayChanges(changed)
@@ -188,6 +200,7 @@ export class Gateway {
     this.#configuration = configuration
     this.#store = store
     this.#storeKey = storeKey
+    this.#bans.configure(store.bans, configuration.limits.bans.exempt)
     if (storeBefore !== null && storeBefore !== store) this.#retire(() => storeBefore.close())
     for (const [name, service] of before?.services ?? []) {
       if (plan.services.get(name) !== service) this.#retire(() => service.close())
@@ -196,6 +209,13 @@ export class Gateway {
     for (const line of warnings) log.gateway.warn('Configuration', { warning: line })
     if (before === null) for (const note of plan.notes) log.gateway.warn(note)
     await store.whenSettled()
+  }
+
+  /** WebSockets that were open before their client was banned. */
+  #endBanned(): void {
+    endTunnels(1008, 'banned', ({ clientAddress, user }) => {
+      return this.#bans.isAddressBanned(clientAddress) || this.#bans.isUserBanned(user)
+    })
   }
 
   #sayChanges(changed: { opened: readonly ListenerAddress[]; closed: readonly ListenerAddress[] }): void {

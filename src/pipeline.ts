@@ -7,19 +7,29 @@ import { type AuditLog, DONE, GO, type Responder, type Stage } from './exchange/
 import { guard, route } from './exchange/guard.ts'
 import { vet } from './exchange/vet.ts'
 
-/** Before a route is known. */
-export const FRONT: readonly Stage[] = [
-  vet, // First: what can be read in two ways is read by nobody.
-  route, // Then: what no route names does not exist. From here on the stages of the route run.
-]
+/** Before a route is known. `ban` null: where nobody is kept out. */
+export function frontStages(ban: Stage | null): readonly Stage[] {
+  const stages: Stage[] = [
+    vet, // First: what can be read in two ways is read by nobody.
+  ]
+  if (ban !== null) stages.push(ban) // Then, as soon as the address is known: nothing here is for banned clients.
+  stages.push(route) // What no route names does not exist. From here on the stages of the route run.
+  return Object.freeze(stages)
+}
 
 export interface RouteStages {
+  /** Where the route is for some addresses only. */
+  readonly addresses?: Stage | null
   /** Bounds on what one address has running. */
   readonly inFlight: AddressCaps | null
   readonly admit: Stage | null
   /** Where every access must be recorded. */
   readonly audited: AuditLog | null
   readonly signIn: Stage | null
+  /** Banned users, where there are users. */
+  readonly userBan?: Stage | null
+  /** Limits that count by user. */
+  readonly admitUser?: Stage | null
   /** Opens a sealed identifier of the URL. */
   readonly sealed?: Stage | null
   /** For routes that offer WebSocket. */
@@ -32,13 +42,17 @@ export interface RouteStages {
 }
 
 export function routeStages(parts: RouteStages): readonly Stage[] {
-  const stages: Stage[] = [
+  const stages: Stage[] = []
+  if (parts.addresses) stages.push(parts.addresses) // Who may not be here learns nothing of what is.
+  stages.push(
     guard, // Facts that are settled cost nothing to check: before anything that counts or waits.
-  ]
+  )
   if (parts.inFlight !== null) stages.push(makeInFlight(parts.inFlight)) // In memory: cheaper than the store behind it.
   if (parts.admit !== null) stages.push(parts.admit) // One step of the store, before any real work.
   if (parts.audited !== null) stages.push(makeAudited(parts.audited)) // Nobody signs in or reads while it cannot be recorded.
   if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed before hashing, which is dear.
+  if (parts.userBan) stages.push(parts.userBan) // Now the user is known.
+  if (parts.admitUser) stages.push(parts.admitUser) // A second step of the store, only where limits name the user.
   if (parts.sealed) stages.push(parts.sealed) // Once it is known who asks: guessing tokens is slowed by the limits too.
   if (parts.socket !== null) stages.push(parts.socket) // In memory too, but after admit: handshakes that are refused count.
   if (parts.lastHop !== null) stages.push(parts.lastHop) // An answer of our own, for those only who may ask the service.

@@ -101,6 +101,32 @@ is overwritten; docs/keys.md says what that is worth.
   --kind NAME     one of "sealed" in the configuration
   --config FILE   the configuration (default: config/gateway.json)`,
   },
+  ban: {
+    usage: 'ban SUBJECT [--for TIME] [--reason TEXT] [--config FILE] [--admin URL]',
+    about: 'keep an address, a block of addresses or a user out, on all nodes',
+    more: `SUBJECT is an address, a CIDR block or user:NAME. It holds at once here, within two seconds on every node that shares
+the store, and closes open WebSockets. Written to the audit log. It speaks to the running gateway's admin listener.
+
+  --for TIME      how long: "30 minutes", "1h"; without it until "unban"
+  --reason TEXT   why, for those who read the list
+  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
+  --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
+  },
+  unban: {
+    usage: 'unban SUBJECT [--config FILE] [--admin URL]',
+    about: 'end a ban, on all nodes',
+    more: `SUBJECT as "bans" lists it. Exit code 1 where there is no such ban.
+
+  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
+  --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
+  },
+  bans: {
+    usage: 'bans [--json] [--config FILE] [--admin URL]',
+    about: 'list who is banned, until when and why',
+    more: `  --json          as JSON
+  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
+  --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
+  },
 } as const satisfies Record<string, CommandHelp>
 
 export type CommandName = keyof typeof COMMANDS

@@ -8,8 +8,12 @@ import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts
 import { suggestion } from './suggestion.ts'
 
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
-/** `limits.store` says where counts live; it is no limit. */
-const STORE = 'store'
+/** What stands among the limits and is none. */
+const NO_LIMITS: ReadonlyMap<string, string> = new Map([
+  ['store', 'where counts live'],
+  ['fields', 'what clients are told of limits'],
+  ['bans', 'what holds for bans'],
+])
 
 export function checkReferences(root: unknown, findings: Findings): void {
   const top = membersOf(root)
@@ -18,7 +22,7 @@ export function checkReferences(root: unknown, findings: Findings): void {
   const messages = new Named('set of message rules', Object.keys(membersOf(top.messages)), 'messages')
   const limits = new Named(
     'limit',
-    Object.keys(membersOf(top.limits)).filter((key) => key !== STORE),
+    Object.keys(membersOf(top.limits)).filter((key) => !NO_LIMITS.has(key)),
     'limits',
   )
 
@@ -40,6 +44,7 @@ export function checkReferences(root: unknown, findings: Findings): void {
       limits.use(name, ['routes', i, 'socket', 'messageLimits', k], findings)
     }
   }
+  checkUserLimits(top, findings)
   const transcripts = membersOf(membersOf(top.listeners).transcripts)
   services.use(membersOf(transcripts.source).service, ['listeners', 'transcripts', 'source', 'service'], findings)
   for (const [k, name] of textsOf(transcripts.limits)) {
@@ -54,8 +59,33 @@ export function checkReferences(root: unknown, findings: Findings): void {
   checkMessageRules(top, findings)
 }
 
-function isByEvent(limit: unknown): boolean {
-  return textsOf(membersOf(limit).by).some(([, part]) => part === 'event')
+const isByEvent = (limit: unknown): boolean => countsBy(limit, 'event')
+
+function countsBy(limit: unknown, what: string): boolean {
+  const { by } = membersOf(limit)
+  return by === what || textsOf(by).some(([, part]) => part === what)
+}
+
+/** Where nobody signs in, all would be one user. */
+function checkUserLimits(top: ReturnType<typeof membersOf>, findings: Findings): void {
+  const limits = membersOf(top.limits)
+  const check = (names: unknown, path: SettingPath): void => {
+    for (const [k, name] of textsOf(names)) {
+      if (!countsBy(limits[name], 'user')) continue
+      findings.mismatch([...path, k], 'counts by user, but nobody signs in here; count by "address" or a header')
+    }
+  }
+  for (const [i, each] of listOf(top.routes).entries()) {
+    const route = membersOf(each)
+    if (route.signIn !== undefined) continue
+    check(route.limits, ['routes', i, 'limits'])
+    check(membersOf(route.socket).messageLimits, ['routes', i, 'socket', 'messageLimits'])
+  }
+  for (const [name, each] of Object.entries(membersOf(top.listeners))) {
+    check(membersOf(membersOf(each).tokens).limits, ['listeners', name, 'tokens', 'limits'])
+  }
+  const { auth, limits: named } = membersOf(membersOf(top.listeners).transcripts)
+  if (auth === 'none') check(named, ['listeners', 'transcripts', 'limits'])
 }
 
 /** Names of one kind, and which of them are used. */
@@ -76,8 +106,8 @@ class Named {
     if (name === null) return
     this.#used.add(name)
     if (this.#names.has(name)) return
-    if (this.#section === 'limits' && name === STORE) {
-      return findings.mismatch(path, '"store" is where counts live and no limit; name another one')
+    if (this.#section === 'limits' && NO_LIMITS.has(name)) {
+      return findings.mismatch(path, `"${name}" is ${NO_LIMITS.get(name)} and no limit; name another one`)
     }
     if (!NAME.test(name)) return
     const none = this.#names.size === 0 ? `; "${this.#section}" has none` : ''

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { sealedRoute, sealLinks } from './keys-shape.ts'
 import { PROFILE_NAMES } from './listeners-shape.ts'
-import { count, duration, fieldPath, host, name, origins, rate, secret, size, TOKEN } from './shape-terms.ts'
+import { cidrs, count, duration, fieldPath, host, name, origins, rate, secret, size, TOKEN } from './shape-terms.ts'
 
 export const HEADER_PROFILES = ['api', 'page', 'embed', 'asset', 'transcript'] as const
 const headerName = z
@@ -188,6 +188,8 @@ export const route = z.strictObject({
     '16 MB',
   ),
   limits: z.array(name).prefault([]).describe('Names of limits; the strictest wins.'),
+  allow: cidrs.describe('Client addresses that may come to this route; empty is all.'),
+  deny: cidrs.describe('Client addresses that may not come to this route; stronger than `allow`.'),
   headers,
   maxBody: size('64 KB', 'Request body; over it 413.', '0 B'),
   accepts: z

@@ -11,11 +11,17 @@ import { DURATION_PATTERN, parseDuration, parseRate, parseSize, RATE_PATTERN, SI
 /** Node's timers run at once where they are asked for more. */
 const LONGEST_MS = 2_147_483_647
 
+export const DURATION_SENTENCE = 'is not a duration; write for example "30 seconds", "500 ms" or "5 minutes"'
+const durationWords = z
+  .string()
+  .regex(DURATION_PATTERN, DURATION_SENTENCE)
+  .refine((text) => !(parseDuration(text) > LONGEST_MS), 'is too long; a timer runs for 24 days at most')
+
+/** One that stands in a list or beside other forms: no default, and nothing said of it. */
+export const durationText = durationWords.meta({ title: 'duration' }).transform(parseDuration)
+
 export const duration = (fallback: string, about: string, leastMs = 1) =>
-  z
-    .string()
-    .regex(DURATION_PATTERN, 'is not a duration; write for example "30 seconds", "500 ms" or "5 minutes"')
-    .refine((text) => !(parseDuration(text) > LONGEST_MS), 'is too long; a timer runs for 24 days at most')
+  durationWords
     .refine((text) => !(parseDuration(text) < leastMs), 'is too short; it must be at least 1 ms')
     .meta({ title: 'duration' })
     .transform(parseDuration)

@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { signIn } from './access-shape.ts'
 import { keys, sealedKinds } from './keys-shape.ts'
-import { limit, store } from './limits-shape.ts'
+import { bans, limit, limitFields, store } from './limits-shape.ts'
 import { adminListener, publicListener, transcriptsListener } from './listeners-shape.ts'
 import { messages } from './messages-shape.ts'
 import { type headers, route } from './routes-shape.ts'
@@ -59,10 +59,12 @@ export const configuration = z.strictObject({
     .describe('What may be reached. What no route names does not exist: 404. The most specific route wins.'),
   messages: z.record(name, messages).prefault({}).describe('Sets of message rules by name.'),
   limits: z
-    .object({ store: store.describe('Where the counts live.') })
+    .object({ store: store.describe('Where the counts live.'), fields: limitFields, bans })
     .catchall(limit)
     .prefault({})
-    .describe('Limits by name; `store` says where the counts live.'),
+    .describe(
+      'Limits by name; `store` says where the counts live, `fields` what clients are told, `bans` who is never banned.',
+    ),
   log: log.describe('Logs.'),
   drain: drain.describe('How the gateway stops.'),
 })

@@ -1,6 +1,9 @@
 /** One line about what a configuration holds. */
 import type { Configuration } from './shape.ts'
 
+/** `store`, `fields` and `bans` stand among the limits and are none. */
+const LIMIT_SETTINGS = 3
+
 /** `3 listeners, 2 services, 4 routes, 1 set of message rules, 2 limits`. */
 export function summaryOf(configuration: Configuration): string {
   const { listeners, services, routes, messages, limits } = configuration
@@ -10,6 +13,6 @@ export function summaryOf(configuration: Configuration): string {
     count(Object.keys(services).length, 'service'),
     count(routes.length, 'route'),
     count(Object.keys(messages).length, 'set of message rules', 'sets of message rules'),
-    count(Object.keys(limits).length - 1, 'limit'),
+    count(Object.keys(limits).length - LIMIT_SETTINGS, 'limit'),
   ].join(', ')
 }

@@ -279,6 +279,7 @@ export interface Metrics {
 export type MetricName =
   | 'refused_requests_total'
   | 'limit_decisions_total'
+  | 'limit_refusals_total'
   | 'limit_store_total'
   | 'message_outcomes_total'
   | 'message_cards_total'

@@ -4,6 +4,9 @@ import type { Peer } from './exchange.ts'
 export interface OpenTunnel {
   /** The client's connection. */
   readonly peer: Peer
+  readonly clientAddress: string
+  /** '' where nobody signed in. */
+  readonly user: string
   /** Close frame to both sides (RFC 6455, 7.4.1), then the end. Nothing happens where that is under way. */
   close(code: number, reason: string): void
 }
@@ -37,4 +40,9 @@ export async function closeTunnels(
     for (const tunnel of all.slice(i, i + perStep)) if (open.has(tunnel)) tunnel.close(1001, 'going away')
     if (i + perStep < all.length) await new Promise((resolve) => setTimeout(resolve, stepMs))
   }
+}
+
+/** Closes all that are meant at once. */
+export function endTunnels(code: number, reason: string, isMeant: (tunnel: OpenTunnel) => boolean): void {
+  for (const tunnel of [...open]) if (isMeant(tunnel)) tunnel.close(code, reason)
 }

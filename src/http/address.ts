@@ -29,6 +29,24 @@ export function clientKey(address: string, ipv6Prefix: number): string {
 }
 
 /**
+ * The block of this many leading bits that an address lies in, in one spelling: `192.0.2.0/24`, `2001:db8::/64`, and the
+ * address alone where all bits are meant. '' where the text is no address or has not so many bits.
+ */
+export function blockOf(address: string, bits: number): string {
+  const normal = normaliseAddress(address)
+  if (normal === '' || bits < 0) return ''
+  if (normal.includes(':')) {
+    if (bits > 128) return ''
+    return bits === 128 ? normal : clientKey(normal, bits)
+  }
+  if (bits > 32) return ''
+  if (bits === 32) return normal
+  const [a, b, c, d] = normal.split('.').map(Number) as [number, number, number, number]
+  const value = (((a << 24) | (b << 16) | (c << 8) | d) & (bits === 0 ? 0 : -1 << (32 - bits))) >>> 0
+  return `${dotted(value >>> 16, value & 0xffff)}/${bits}`
+}
+
+/**
  * A test whether an address lies in one of the blocks (`10.0.0.0/8`, `2001:db8::/32`, or single addresses). Blocks of
  * IPv4-mapped addresses count as IPv4. Throws RangeError at load where a block is none.
  */

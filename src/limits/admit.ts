@@ -1,8 +1,10 @@
 /**
- * The stage that lets a request through or refuses it by the limits of its route. Knows the exchange and its limiters,
- * and no store.
+ * The stage that lets a request through or refuses it by the limits of its route. Knows the exchange and its rules, and no
+ * store. The order is fixed: denied addresses, exempt ones, what runs at this moment, and then one step of the store, which
+ * answers from memory what it knows already.
  */
 import {
+  type Claim,
   type ClaimStates,
   type ClaimWaiter,
   type CounterStore,
@@ -14,66 +16,127 @@ import {
   WAIT,
 } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { type Limiter, wholeSeconds } from './limiter.ts'
+import { type AddFields, type FieldsKind, makeFields } from './fields.ts'
+import type { LimitEvents } from './limit-events.ts'
+import { wholeSeconds } from './limiter.ts'
+import { chargeLater } from './penalties.ts'
+import type { Rule } from './rule.ts'
+
+type Code = 'rate-limited' | 'limit-store-down' | 'address-denied' | 'too-many-in-flight'
+
+/** What an admission needs of its surroundings. */
+export interface AdmitParts {
+  readonly store: CounterStore
+  readonly fields: FieldsKind
+  readonly metrics: Metrics
+  readonly events: LimitEvents
+}
 
 /**
- * Every request counts once in each limiter, by `x.clientKey`, in one step of the store; it passes when all let it through.
- * Of several refusals the longest wait is told.
+ * Every request counts once in each rule that applies to it, in one step of the store; it passes when all let it through. Of
+ * several refusals the longest wait is told. A rule that runs dry counts, and refuses nothing.
  */
-export function makeAdmit(limiters: readonly Limiter[], store: CounterStore, metrics: Metrics): Stage {
-  if (limiters.length === 0) return () => GO
-  const admit = new Admit(limiters, store, metrics)
+export function makeAdmit(rules: readonly Rule[], parts: AdmitParts): Stage {
+  if (rules.length === 0) return () => GO
+  const admit = new Admit(rules, parts)
   return (x) => admit.run(x)
 }
 
 class Admit {
-  readonly #limiters: readonly Limiter[]
-  readonly #store: CounterStore
-  readonly #metrics: Metrics
-  readonly #policy: string
+  readonly #rules: readonly Rule[]
+  readonly #parts: AdmitParts
+  readonly #addFields: AddFields
 
-  constructor(limiters: readonly Limiter[], store: CounterStore, metrics: Metrics) {
-    this.#limiters = limiters
-    this.#store = store
-    this.#metrics = metrics
-    this.#policy = limiters.map((limiter) => limiter.policyItem).join(', ')
+  constructor(rules: readonly Rule[], parts: AdmitParts) {
+    this.#rules = rules
+    this.#parts = parts
+    this.#addFields = makeFields(parts.fields, rules)
   }
 
   run(x: Exchange): Step {
-    const claims = []
-    for (const limiter of this.#limiters) claims.push(limiter.claim(x.clientKey))
-    const states = this.#store.claim(claims, new Decision(this, x))
-    return states === null ? WAIT : this.conclude(x, states)
+    if (this.#isDenied(x)) return this.#refuse(x, 'denied', 'address-denied')
+    const claims: Claim[] = []
+    const asked: Rule[] = []
+    for (const rule of this.#rules) {
+      if (rule.isExempt?.(x.clientAddress)) continue
+      const key = rule.key.of(x)
+      if (key === null) continue
+      if (rule.running !== null && !this.#takeSlot(x, rule, key)) {
+        x.answerHeaders.push('retry-after', '1')
+        return this.#refuse(x, 'limited', 'too-many-in-flight')
+      }
+      claims.push(rule.limiter.claim(key))
+      asked.push(rule)
+    }
+    if (claims.length === 0) return this.#pass(x, claims, asked)
+    const states = this.#parts.store.claim(claims, new Decision(this, x, claims, asked))
+    return states === null ? WAIT : this.conclude(x, claims, asked, states)
   }
 
-  /** Adds the fields and refuses where a limiter did. A limiter that was not asked has no state. */
-  conclude(x: Exchange, states: ClaimStates): Step {
-    let items = ''
+  /** Adds the fields and refuses where a rule did. A rule that was not asked has no state. */
+  conclude(x: Exchange, claims: readonly Claim[], asked: readonly Rule[], states: ClaimStates): Step {
     let waitMs = 0
+    let strictest: Rule | null = null
     let isStoreDown = false
     for (let i = 0; i < states.length; i++) {
       const state = states[i] ?? null
-      if (state === null) continue
-      const limiter = this.#limiters[i]!
-      const item = limiter.stateItem(state)
-      if (item !== null) items = items === '' ? item : `${items}, ${item}`
-      if (state.allowed) continue
-      if (state.degraded && limiter.onOutage === 'deny') isStoreDown = true
-      else waitMs = Math.max(waitMs, state.resetMs)
+      if (state === null || state.allowed) continue
+      const rule = asked[i]!
+      if (!rule.limiter.wasCounted(state)) {
+        if (!rule.isDry) isStoreDown = true
+        continue
+      }
+      this.#parts.events.onRefusal(x, rule, 'limited', state.resetMs)
+      if (rule.isDry || state.resetMs <= waitMs) continue
+      waitMs = state.resetMs
+      strictest = rule
     }
-    x.answerHeaders.push('ratelimit-policy', this.#policy)
-    if (items !== '') x.answerHeaders.push('ratelimit', items)
-    if (waitMs > 0) {
+    this.#addFields(x.answerHeaders, asked, states)
+    if (strictest !== null) {
       x.answerHeaders.push('retry-after', String(wholeSeconds(waitMs)))
-      return this.#refuse(x, 'limited', 'rate-limited')
+      const isHeld = strictest.tarpit?.hold(x, () => this.#refuse(x, 'limited', 'rate-limited')) ?? false
+      return isHeld ? WAIT : this.#refuse(x, 'limited', 'rate-limited')
     }
     if (isStoreDown) return this.#refuse(x, 'store-down', 'limit-store-down')
-    this.#metrics.count('limit_decisions_total', 'allowed')
+    return this.#pass(x, claims, asked)
+  }
+
+  #pass(x: Exchange, claims: readonly Claim[], asked: readonly Rule[]): Step {
+    const { metrics, store, events } = this.#parts
+    metrics.count('limit_decisions_total', claims.length === 0 ? 'exempt' : 'allowed')
+    for (let i = 0; i < claims.length; i++) {
+      if (asked[i]!.penalties !== null) chargeLater(x, asked[i]!, claims[i]!, store, events)
+    }
     return GO
   }
 
-  #refuse(x: Exchange, label: string, code: 'rate-limited' | 'limit-store-down'): Step {
-    this.#metrics.count('limit_decisions_total', label)
+  #isDenied(x: Exchange): boolean {
+    let isDenied = false
+    for (const rule of this.#rules) {
+      if (rule.isDenied === null || !rule.isDenied(x.clientAddress)) continue
+      this.#parts.events.onRefusal(x, rule, 'denied', 0)
+      if (!rule.isDry) isDenied = true
+    }
+    return isDenied
+  }
+
+  /** One slot of what may run under the key, until the exchange ends. */
+  #takeSlot(x: Exchange, rule: Rule, key: string): boolean {
+    const running = rule.running!
+    if (!running.take(key)) {
+      this.#parts.events.onRefusal(x, rule, 'running', 0)
+      return rule.isDry
+    }
+    const release = x.onRelease
+    x.onRelease = () => {
+      running.release(key)
+      release?.()
+    }
+    return true
+  }
+
+  #refuse(x: Exchange, label: string, code: Code): Step {
+    this.#parts.metrics.count('limit_decisions_total', label)
     x.refuse(code)
     return DONE
   }
@@ -83,14 +146,18 @@ class Admit {
 class Decision implements ClaimWaiter {
   readonly #admit: Admit
   readonly #x: Exchange
+  readonly #claims: readonly Claim[]
+  readonly #asked: readonly Rule[]
 
-  constructor(admit: Admit, x: Exchange) {
+  constructor(admit: Admit, x: Exchange, claims: readonly Claim[], asked: readonly Rule[]) {
     this.#admit = admit
     this.#x = x
+    this.#claims = claims
+    this.#asked = asked
   }
 
   onStates(states: ClaimStates): void {
     if (this.#x.finished) return
-    if (this.#admit.conclude(this.#x, states) === GO) this.#x.resume()
+    if (this.#admit.conclude(this.#x, this.#claims, this.#asked, states) === GO) this.#x.resume()
   }
 }

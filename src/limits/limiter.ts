@@ -9,12 +9,15 @@ export class Limiter {
   readonly onOutage: OutagePolicy
   /** Item of RateLimit-Policy: `"name";q=120;w=60` (draft-ietf-httpapi-ratelimit-headers-11, 3.1). */
   readonly policyItem: string
+  /** Requests in a window. */
+  readonly rate: number
   readonly #counter: Counter
   readonly #itemStart: string
 
   constructor(name: string, rate: number, windowMs: number, onOutage: OutagePolicy, counter: Counter) {
     this.name = name
     this.onOutage = onOutage
+    this.rate = rate
     // Names are letters, digits, "-" and "_" by the shape of the configuration: nothing to escape.
     this.policyItem = `"${name}";q=${rate};w=${Math.ceil(windowMs / 1000)}`
     this.#counter = counter
@@ -26,9 +29,14 @@ export class Limiter {
     return { counter: this.#counter, key, points: 1 }
   }
 
+  /** False where an outage policy spoke that counts nothing. */
+  wasCounted(state: CounterState): boolean {
+    return !state.degraded || this.onOutage === 'local'
+  }
+
   /** Item of RateLimit: `"name";r=50;t=30` (same draft, 4.1); null where nobody counted. */
   stateItem(state: CounterState): string | null {
-    if (state.degraded && this.onOutage !== 'local') return null
+    if (!this.wasCounted(state)) return null
     return `${this.#itemStart}${state.remaining};t=${wholeSeconds(state.resetMs)}`
   }
 }
@@ -45,8 +53,13 @@ export function compileLimit(
 ): Limiter {
   const { points, windowMs } = config.rate
   const onOutage = config.onOutage ?? storeConfig.onOutage
-  const blocks = config.block > 0 ? [config.block] : []
-  const options: CounterOptions = { name, points, windowMs, blocks, onOutage, burst: config.burst }
+  const blocks = config.block.filter((ms) => ms > 0)
+  const options: CounterOptions = {
+    ...{ name, points, windowMs, blocks, onOutage },
+    burst: config.burst,
+    quietMs: config.forgive,
+    dryRun: config.dryRun,
+  }
   return new Limiter(name, points, windowMs, onOutage, store.counter(options))
 }
 

@@ -43,6 +43,8 @@ export interface ListenerOptions {
   readonly maxConnections: number
   /** Counts connections per client key; shared by the listeners of a name over reloads. */
   readonly connectionCaps: AddressCaps
+  /** Connections from there are closed at once. */
+  readonly isBanned: (address: string) => boolean
   /** Milliseconds for the TLS handshake. */
   readonly handshakeMs: number
   /** Bounds on TLS handshakes; not read where `tls` is null. */
@@ -201,7 +203,7 @@ export class Listener implements ConnectionOwner {
   #admit(socket: Socket, arrival: Arrival): void {
     const key = clientKey(arrival.address, this.plan.ipv6Prefix)
     const caps = this.#options.connectionCaps
-    if (arrival.address === '' || !caps.take(key)) {
+    if (arrival.address === '' || this.#options.isBanned(arrival.address) || !caps.take(key)) {
       destroy(socket)
       return
     }

@@ -14,6 +14,7 @@ const MAX_ROUTES = 500
 const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: string, second?: string]>> = {
   refused_requests_total: ['code', 'Requests that the gateway refused, by failure code.'],
   limit_decisions_total: ['decision', 'Decisions of limits.'],
+  limit_refusals_total: ['kind', 'Refusals of single limits, those that ran dry among them.', 'limit'],
   limit_store_total: ['event', 'Events of the store that limits share.'],
   message_outcomes_total: ['outcome', 'What became of inspected messages.'],
   message_cards_total: ['kind', 'Payment cards, verification codes and tracks found in messages, by scheme.', 'rules'],

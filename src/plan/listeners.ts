@@ -8,11 +8,12 @@ import type { Router } from '../exchange/router.ts'
 import { compileEdits } from '../exchange/security-headers.ts'
 import { makeCidrMatcher } from '../http/address.ts'
 import { canonicalHost, isLoopbackHost, matchHost } from '../http/host.ts'
+import { makeAddressBan } from '../limits/ban-check.ts'
 import { loadCertificates } from '../listen/certificates.ts'
 import type { ListenerOptions, ListenerTls, ProxyProtocol } from '../listen/listener.ts'
 import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
 import { LineThrottle } from '../observe/line-throttle.ts'
-import { FRONT } from '../pipeline.ts'
+import { frontStages } from '../pipeline.ts'
 import { plainHeaders } from './routes.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
@@ -41,6 +42,7 @@ export function listenerSocket(
     proxyProtocol: proxyProtocol(config),
     maxConnections: connections.max,
     connectionCaps: capsOf(standing, `${socket.name} connections`, connections.perAddress),
+    isBanned: (address) => standing.bans.isAddressBanned(address),
     handshakeMs: timeouts.handshake,
     handshakes: config.handshakes,
     plan: (covers) => listenerPlan(socket, covers, httpLimits(config), factsOf(config), all, standing),
@@ -59,7 +61,11 @@ export function adminSocket(
   const socket: Socket = { setting: 'listeners.admin.address', name: 'admin', address, tls: null, router }
   // A page of another name that resolves to loopback must not read metrics through the operator's browser.
   const isServed = (host: string): boolean => isLoopbackHost(host, address.host)
-  const open: Facts = { isServed, allow: [], deny: [], trustedProxies: [], forwardedBy: 'x-forwarded-for', via: null }
+  const facts: Facts = {
+    ...{ isServed, allow: [], deny: [], trustedProxies: [], forwardedBy: 'x-forwarded-for', via: null },
+    // Who bans must be able to end it.
+    keepsOut: false,
+  }
   return {
     setting: socket.setting,
     ...address,
@@ -67,9 +73,10 @@ export function adminSocket(
     proxyProtocol: null,
     maxConnections: ADMIN_CONNECTIONS,
     connectionCaps: capsOf(standing, 'admin connections', ADMIN_CONNECTIONS),
+    isBanned: () => false,
     handshakeMs: 0,
     handshakes: { max: 0, perAddress: 0, perSecond: 0, perAddressPerMinute: 0 },
-    plan: (covers) => listenerPlan(socket, covers, ADMIN_LIMITS, open, all, standing),
+    plan: (covers) => listenerPlan(socket, covers, ADMIN_LIMITS, facts, all, standing),
   }
 }
 
@@ -119,6 +126,8 @@ const REFUSED_LINES = 10
 
 /** What a listener's plan takes from its settings. */
 interface Facts extends Pick<ListenerConfig, 'allow' | 'deny' | 'trustedProxies'> {
+  /** Whether bans hold here. */
+  readonly keepsOut: boolean
   readonly isServed: ListenerPlan['isServed']
   readonly forwardedBy: ListenerPlan['forwardedBy']
   readonly via: string | null
@@ -130,6 +139,7 @@ function factsOf(config: ListenerConfig): Facts {
   return {
     isServed: (host) => hosts.size === 0 || matchHost(hosts, host),
     via: config.via?.toLowerCase() ?? null,
+    keepsOut: true,
     ...{ allow, deny, trustedProxies, forwardedBy },
   }
 }
@@ -147,6 +157,7 @@ function listenerPlan(
   const isAllowed = makeCidrMatcher(facts.allow)
   const isDenied = makeCidrMatcher(facts.deny)
   const allowsAll = facts.allow.length === 0
+  const front = frontStages(facts.keepsOut ? makeAddressBan(standing.bans, metrics) : null)
   const throttle = new LineThrottle(REFUSED_LINES, 1000, (count) => {
     log.gateway.info('Refused bytes that are no request, more than are logged', { listener: socket.name, count })
   })
@@ -172,7 +183,7 @@ function listenerPlan(
       if (!throttle.take(performance.now())) return
       log.gateway.info('Refused bytes that are no request', { listener: socket.name, code, client: address })
     },
-    run: (x) => x.runStages(FRONT),
+    run: (x) => x.runStages(front),
   })
 }
 

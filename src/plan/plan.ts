@@ -5,12 +5,14 @@
 import { readSecret } from '../config/secrets.ts'
 import type { Configuration, PublicListenerConfig, ServiceConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import { makeRouter, type Router } from '../exchange/router.ts'
+import type { Stage } from '../exchange/contracts.ts'
+import { makeRouter, type RoutePlace, type Router } from '../exchange/router.ts'
 import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
 import { Service, type ServiceParts } from '../upstream/service.ts'
 import { openKeys } from './keys.ts'
+import { admitStages } from './limits.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
 import { ownRoute, plainHeaders, RouteBuilder } from './routes.ts'
 import { Findings, type Standing } from './standing.ts'
@@ -27,6 +29,7 @@ export interface Plan {
 }
 
 const RESERVED: ReadonlySet<string> = new Set(['transcripts', 'admin'])
+const ADMIN_BODY = 4096
 const ALL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /** Throws a ConfigurationError with everything that is wrong with the files behind the configuration. */
@@ -41,7 +44,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
   }
   const { transcripts, admin } = config.listeners
   if (transcripts !== undefined) {
-    findings.attempt(() => sockets.push(transcriptsSocket(transcripts, config, standing, services, routes, findings)))
+    findings.attempt(() => sockets.push(transcriptsSocket(transcripts, config, standing, services, findings)))
   }
   const adminStages = routeStages({
     inFlight: null,
@@ -53,7 +56,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     inspect: null,
     end: answerBy(standing.adminResponder),
   })
-  const adminRouter = makeRouter([ownRoute('admin', ['GET', 'HEAD'], plainHeaders('api'), false, adminStages)])
+  const adminRouter = makeRouter([adminPlace(adminStages)])
   sockets.push(adminSocket(admin.address, adminRouter, config, standing))
   if (findings.problems.length > 0) {
     for (const [name, service] of services) if (standing.services.get(name) !== service) void service.destroy()
@@ -66,6 +69,12 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     notes: [...findings.notes],
     drain: config.drain,
   })
+}
+
+/** Actions come with a small body. */
+function adminPlace(stages: readonly Stage[]): RoutePlace {
+  const place = ownRoute('admin', ['GET', 'HEAD', 'POST', 'DELETE'], plainHeaders('api'), false, stages)
+  return { ...place, route: Object.freeze({ ...place.route, maxBodyBytes: ADMIN_BODY }) }
 }
 
 function publicListeners(config: Configuration): [string, PublicListenerConfig][] {
@@ -144,12 +153,13 @@ function transcriptsSocket(
   config: Configuration,
   standing: Standing,
   services: ReadonlyMap<string, Service>,
-  routes: RouteBuilder,
   findings: Findings,
 ): ListenerOptions {
   const name = 'transcripts'
   const tls = listenerTls(name, listener, config, standing, findings)
-  const router = makeRouter([transcriptsPlace(listener, standing, services, routes.admit(listener.limits), findings)])
+  const router = makeRouter([
+    transcriptsPlace(listener, standing, services, admitStages(listener.limits, config, standing), findings),
+  ])
   return listenerSocket(
     { setting: `listeners.${name}.address`, name, address: listener.address, tls, router },
     listener,

@@ -4,6 +4,7 @@ import { parseSealedPath } from '../config/sealed-path.ts'
 import { type Environment, readSecret } from '../config/secrets.ts'
 import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
+import { makeAddressLists } from '../exchange/address-lists.ts'
 import type { Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import { lastHop } from '../exchange/last-hop.ts'
 import type { RoutePlace } from '../exchange/router.ts'
@@ -14,8 +15,6 @@ import { canonicalHost } from '../http/host.ts'
 import { makeOpenSealed } from '../keys/open-sealed.ts'
 import { MAX_ENDPOINT_BYTES, makeTokenEndpoint } from '../keys/token-endpoint.ts'
 import { makeUrlSealer } from '../keys/url-sealer.ts'
-import { makeAdmit } from '../limits/admit.ts'
-import { compileLimit } from '../limits/limiter.ts'
 import { answerFilters } from '../messages/answers.ts'
 import { compileHiders, type HiderFor } from '../messages/hide.ts'
 import { makeInspect } from '../messages/inspect.ts'
@@ -26,6 +25,7 @@ import { answerBy, routeStages } from '../pipeline.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
 import { type Keys, neededKeys } from './keys.ts'
+import { admitStages } from './limits.ts'
 import { socketBounds } from './sockets.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
@@ -108,14 +108,6 @@ export class RouteBuilder {
     return listener.tokens === undefined ? places : [this.#tokenPlace(name, listener), ...places]
   }
 
-  /** Null where there is nothing to count. */
-  admit(names: readonly string[]): Stage | null {
-    if (names.length === 0) return null
-    const { store, ...limits } = this.#config.limits
-    const limiters = names.map((name) => compileLimit(name, limits[name]!, this.#standing.store, store))
-    return makeAdmit(limiters, this.#standing.store, this.#standing.metrics)
-  }
-
   #place(
     listenerName: string,
     listener: PublicListenerConfig,
@@ -130,6 +122,7 @@ export class RouteBuilder {
     const name = config.name ?? this.#defaultName(config)
     const cleanerFor = this.#cleanerFor(config)
     const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing, cleanerFor)
+    const admit = admitStages(config.limits, this.#config, this.#standing)
     const route: Route = {
       name,
       index,
@@ -137,11 +130,13 @@ export class RouteBuilder {
       methods: withHead(config.methods),
       allow: allow.join(', '),
       stages: routeStages({
+        addresses: makeAddressLists(config.allow, config.deny),
         inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
-        admit: this.admit(config.limits),
+        admit: admit.before,
         audited: null,
         signIn: null,
         sealed: this.#opener(config),
+        admitUser: admit.after,
         socket: config.webSocket ? makeSocketAdmission(bounds) : null,
         lastHop: config.methods.includes('OPTIONS') ? lastHop : null,
         inspect: config.messages === undefined ? null : this.#inspect(config.messages, config.socketIo, bounds),
@@ -178,7 +173,7 @@ export class RouteBuilder {
     const { log, metrics } = this.#standing
     const stages = routeStages({
       inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
-      admit: this.admit(limits),
+      admit: admitStages(limits, this.#config, this.#standing).before,
       audited: log.audit,
       signIn: null,
       socket: null,

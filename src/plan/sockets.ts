@@ -2,10 +2,10 @@
 import type { Configuration, RouteConfig } from '../config/shape.ts'
 import type { TunnelFilterFactory } from '../exchange/contracts.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
-import { compileLimit } from '../limits/limiter.ts'
 import { makeMessageLimit } from '../limits/message-limit.ts'
 import type { CleanerFor } from '../messages/shown.ts'
 import { shownFilter } from '../messages/shown-socket.ts'
+import { compileRules } from './limits.ts'
 import { capsOf, type Standing } from './standing.ts'
 
 /** A message that came compressed may not be larger, whatever others may be: it is inflated at once. */
@@ -20,12 +20,9 @@ export function socketBounds(
   cleanerFor: CleanerFor | null,
 ): SocketBounds {
   const { socket } = route
-  const { store, ...limits } = config.limits
   const maxSize = route.messages === undefined ? MAX_INFLATED : config.messages[route.messages]!.maxSize
-  const limiters = socket.messageLimits.map((name) => {
-    const limit = limits[name]!
-    return { limiter: compileLimit(name, limit, standing.store, store), byEvent: limit.by.includes('event') }
-  })
+  const rules = compileRules(socket.messageLimits, config, standing)
+  const { store, metrics, limitEvents: events } = standing
   return Object.freeze({
     subprotocols: socket.subprotocols === undefined ? null : new Set(socket.subprotocols),
     perAddress: capsOf(standing, `${place} sockets`, socket.perAddress),
@@ -33,7 +30,7 @@ export function socketBounds(
     messageRate: socket.messageRate,
     byteRate: socket.byteRate,
     overRate: socket.overRate,
-    limit: makeMessageLimit(limiters, standing.store, standing.metrics),
+    limit: makeMessageLimit(rules, { store, metrics, events }),
     closesOverLimit: socket.overLimit === 'close',
     maxInflatedBytes: socket.compression === 'off' ? 0 : Math.min(socket.maxMessage, maxSize, MAX_INFLATED),
     binary: socket.binary ?? null,

@@ -3,6 +3,8 @@ import type { Environment } from '../config/secrets.ts'
 import { ConfigurationError } from '../errors.ts'
 import { AddressCaps } from '../exchange/address-caps.ts'
 import type { Responder } from '../exchange/contracts.ts'
+import type { Bans } from '../limits/bans.ts'
+import type { LimitEvents } from '../limits/limit-events.ts'
 import type { LimitStore } from '../limits/store.ts'
 import type { Log } from '../observe/log.ts'
 import type { GatewayMetrics } from '../observe/metrics.ts'
@@ -13,6 +15,9 @@ export interface Standing {
   readonly log: Log
   readonly metrics: GatewayMetrics
   readonly store: LimitStore
+  readonly bans: Bans
+  /** What is told of the decisions of limits. */
+  readonly limitEvents: LimitEvents
   /** Services of the plan before, to be kept where nothing about them changed. */
   readonly services: ReadonlyMap<string, Service>
   /** Bounds that are counted over reloads. */

@@ -7,10 +7,12 @@ import type { HeadersConfig, SignInConfig, TranscriptsListenerConfig } from '../
 import { ConfigurationError } from '../errors.ts'
 import type { AuditLog, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import type { RoutePlace } from '../exchange/router.ts'
+import { makeUserBan } from '../limits/ban-check.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeTranscripts } from '../responders/transcripts.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
+import type { AdmitStages } from './limits.ts'
 import { ownRoute, plainHeaders } from './routes.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
@@ -23,7 +25,7 @@ export function transcriptsPlace(
   config: TranscriptsListenerConfig,
   standing: Standing,
   services: ReadonlyMap<string, Service>,
-  admit: Stage | null,
+  admit: AdmitStages,
   findings: Findings,
 ): RoutePlace {
   // The configuration was checked for this; without sign-in nothing is served, whatever checked it.
@@ -34,9 +36,11 @@ export function transcriptsPlace(
   const serviceName = 'service' in source ? source.service : '-'
   const stages = routeStages({
     inFlight: capsOf(standing, 'transcripts in flight', config.connections.inFlightPerAddress),
-    admit,
+    admit: admit.before,
     audited: standing.log.audit,
     signIn: config.auth === 'none' || config.signIn === undefined ? null : signIn(config.signIn, standing, findings),
+    userBan: config.auth === 'none' ? null : makeUserBan(standing.bans, standing.metrics),
+    admitUser: admit.after,
     socket: null,
     lastHop: null,
     inspect: null,

@@ -179,6 +179,14 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
     return this.#x.peer
   }
 
+  get clientAddress(): string {
+    return this.#x.clientAddress
+  }
+
+  get user(): string {
+    return this.#x.user
+  }
+
   close(code: number, reason: string): void {
     if (!this.#over) this.#gate.close(code, reason)
   }

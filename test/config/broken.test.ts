@@ -229,6 +229,22 @@ const TABLE: readonly Row[] = [
     'routes[0].limits[1]: no limit named "per-mesage"; did you mean "per-message"?',
   ],
   ['"messages": "customer"', '"messages": ▶"bots"', 'routes[0].messages: no set of message rules named "bots"'],
+  ['"by": "address"', '"by": ▶"addres"', 'limits.per-customer.by: is nothing to count by; write "address", "user"'],
+  [
+    '"by": "address"',
+    '"by": ["address", ▶"header"]',
+    'limits.per-customer.by[1]: is nothing to count by; write "address"',
+  ],
+  ['"by": "address"', '"by": ["address", ▶"header X Y"]', 'limits.per-customer.by[1]: is nothing to count by'],
+  ['"by": "address"', '"by": ▶[]', 'limits.per-customer.by: is empty; name at least one'],
+  ['"block": "5 minutes"', '"block": ["1 minute", ▶"soon"]', 'limits.per-customer.block[1]: is not a duration'],
+  ['"burst": 40', '"penalties": { ▶"200": 1 }', 'limits.per-customer.penalties["200"]: is not the status of a failure'],
+  ['"burst": 40', '"penalties": { "404": ▶0 }', 'limits.per-customer.penalties["404"]: must be at least 1, not 0'],
+  ['"burst": 40', '"concurrent": ▶0', 'limits.per-customer.concurrent: must be at least 1, not 0'],
+  ['"burst": 40', '"dryRun": ▶"yes"', 'limits.per-customer.dryRun: must be true or false'],
+  ['"burst": 40', '"exempt": [▶"10.0.0.0/40"]', 'limits.per-customer.exempt[0]: is not an address or a CIDR block'],
+  ['"burst": 40', '"ban": { ▶"afer": 3 }', 'limits.per-customer.ban.afer: no such setting; did you mean "after"?'],
+  ['"by": "address"', '"by": ["user", "address"]', 'routes[0].limits[0]: counts by user, but nobody signs in here'],
   ['["per-reader"]', '[▶"store"]', 'listeners.transcripts.limits[0]: "store" is where counts live and no limit'],
   [
     '{ "folder": "transcripts" }',
@@ -343,6 +359,7 @@ const TABLE: readonly Row[] = [
 
 /** Where the sentence is expected when no ▶ says so: at the object in which something is missing. */
 const OWNERS: Readonly<Record<string, string>> = {
+  'routes[0].limits[0]': '"per-customer", "per-message"',
   'routes[0].service': '{ "name": "chat"',
   'routes[0].purpose': '{ "name": "chat"',
   'limits.per-message.rate': '{ },\n    "per-reader"',

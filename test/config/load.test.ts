@@ -68,11 +68,13 @@ t.test("a real site's file loads without a warning", async (t) => {
   const { configuration, warnings, source } = parseConfiguration('gateway.json', SITE, LOOSE)
   t.same(warnings, [])
   t.equal(summaryOf(configuration), '4 listeners, 2 services, 4 routes, 1 set of message rules, 2 limits')
-  t.same(configuration.limits['per-customer'], {
-    by: 'address',
+  t.match(configuration.limits['per-customer'], {
+    by: ['address'],
     rate: { points: 120, windowMs: 60_000 },
     burst: 40,
-    block: 300_000,
+    block: [300_000],
+    dryRun: false,
+    exempt: [],
   })
   t.same(configuration.listeners.public?.address, { host: '0.0.0.0', port: 8443 })
   t.equal(source.locate(['listeners', 'agents', 'address']), 'gateway.json:8:28 listeners.agents.address')

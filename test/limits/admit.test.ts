@@ -1,6 +1,5 @@
 /** The stage: which answers carry which fields, which limit decides, and that no exchange is answered twice or never. */
 import t from 'tap'
-import type { LimitConfig, StoreConfig } from '../../src/config/shape.ts'
 import {
   type Claim,
   type ClaimWaiter,
@@ -17,18 +16,13 @@ import {
 import type { Exchange } from '../../src/exchange/exchange.ts'
 import { makeAdmit } from '../../src/limits/admit.ts'
 import { BanList } from '../../src/limits/ban-list.ts'
-import { compileLimit } from '../../src/limits/limiter.ts'
 import { makeStore } from '../../src/limits/store.ts'
 import { fakeExchange } from '../kit/fake-client.ts'
 import { startRedis } from '../kit/redis.ts'
 import { makeCounting } from './counting.ts'
+import { admitParts, limit, rule, STORE } from './rules.ts'
 
-const STORE = { onOutage: 'local', ipv6Prefix: 64 } as StoreConfig
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-
-function limit(points: number, more: Partial<LimitConfig> = {}): LimitConfig {
-  return { by: 'address', rate: { points, windowMs: 60_000 }, burst: 0, block: 0, onOutage: undefined, ...more }
-}
 
 const NO_COUNTER: Counter = {
   add: () => Promise.reject(new Error('not by itself')),
@@ -89,7 +83,7 @@ function run(admit: Stage, key = '192.0.2.1') {
 }
 
 t.test('without limits nothing is counted and nothing is said', async (t) => {
-  const done = run(makeAdmit([], memoryStore(), makeCounting().metrics))
+  const done = run(makeAdmit([], admitParts(memoryStore(), makeCounting().metrics)))
   t.equal(done.step(), GO)
   t.equal(done.field('ratelimit'), null)
 })
@@ -97,7 +91,7 @@ t.test('without limits nothing is counted and nothing is said', async (t) => {
 t.test('in memory it decides at once, and says policy and state on every answer', async (t) => {
   const counting = makeCounting()
   const store = memoryStore()
-  const admit = makeAdmit([compileLimit('per-customer', limit(2), store, STORE)], store, counting.metrics)
+  const admit = makeAdmit([rule('per-customer', limit(2), store, STORE)], admitParts(store, counting.metrics))
   const first = run(admit)
   t.equal(first.step(), GO)
   t.equal(first.client.status, 200)
@@ -124,9 +118,9 @@ t.test('in memory it decides at once, and says policy and state on every answer'
 
 t.test('of several limits the strictest decides', async (t) => {
   const store = memoryStore()
-  const wide = compileLimit('wide', limit(100), store, STORE)
-  const narrow = compileLimit('narrow', limit(1, { rate: { points: 1, windowMs: 3_600_000 } }), store, STORE)
-  const admit = makeAdmit([wide, narrow], store, makeCounting().metrics)
+  const wide = rule('wide', limit(100), store, STORE)
+  const narrow = rule('narrow', limit(1, { rate: { points: 1, windowMs: 3_600_000 } }), store, STORE)
+  const admit = makeAdmit([wide, narrow], admitParts(store, makeCounting().metrics))
   t.equal(run(admit).field('ratelimit'), '"wide";r=99;t=60, "narrow";r=0;t=3600')
   const second = run(admit)
   t.equal(second.client.status, 429)
@@ -135,9 +129,9 @@ t.test('of several limits the strictest decides', async (t) => {
 })
 
 t.test('a limit with a burst lets rate and burst through, and its block is the wait that is told', async (t) => {
-  const config = limit(3, { burst: 2, block: 300_000 })
+  const config = limit(3, { burst: 2, block: [300_000] })
   const store = memoryStore()
-  const admit = makeAdmit([compileLimit('burst', config, store, STORE)], store, makeCounting().metrics)
+  const admit = makeAdmit([rule('burst', config, store, STORE)], admitParts(store, makeCounting().metrics))
   const statuses = Array.from({ length: 7 }, () => run(admit).client.status)
   t.same(statuses, [200, 200, 200, 200, 200, 429, 429])
   t.equal(run(admit).field('retry-after'), '300')
@@ -145,8 +139,8 @@ t.test('a limit with a burst lets rate and burst through, and its block is the w
 
 t.test('a shared store is asked once, for all limits together', async (t) => {
   const store = new SlowStore()
-  const limiters = ['one', 'two'].map((name) => compileLimit(name, limit(5), store, STORE))
-  const done = run(makeAdmit(limiters, store, makeCounting().metrics))
+  const limiters = ['one', 'two'].map((name) => rule(name, limit(5), store, STORE))
+  const done = run(makeAdmit(limiters, admitParts(store, makeCounting().metrics)))
   t.equal(done.step(), WAIT)
   t.same(
     store.asked.map(({ keys }) => keys),
@@ -161,8 +155,8 @@ t.test('a shared store is asked once, for all limits together', async (t) => {
 
 t.test('of several refusals the longest wait is told', async (t) => {
   const store = new SlowStore()
-  const limiters = ['one', 'two'].map((name) => compileLimit(name, limit(5), store, STORE))
-  const done = run(makeAdmit(limiters, store, makeCounting().metrics))
+  const limiters = ['one', 'two'].map((name) => rule(name, limit(5), store, STORE))
+  const done = run(makeAdmit(limiters, admitParts(store, makeCounting().metrics)))
   store.asked[0]!.answer(
     { allowed: false, remaining: 0, resetMs: 12_001 },
     { allowed: false, remaining: 0, resetMs: 400 },
@@ -175,9 +169,9 @@ t.test('of several refusals the longest wait is told', async (t) => {
 
 t.test('what one limit refuses is counted by none', async (t) => {
   const store = memoryStore()
-  const wide = compileLimit('wide', limit(3), store, STORE)
-  const narrow = compileLimit('narrow', limit(1), store, STORE)
-  const both = makeAdmit([wide, narrow], store, makeCounting().metrics)
+  const wide = rule('wide', limit(3), store, STORE)
+  const narrow = rule('narrow', limit(1), store, STORE)
+  const both = makeAdmit([wide, narrow], admitParts(store, makeCounting().metrics))
   t.same(
     Array.from({ length: 5 }, () => run(both).client.status),
     [200, 429, 429, 429, 429],
@@ -188,7 +182,7 @@ t.test('what one limit refuses is counted by none', async (t) => {
 t.test('a client that left meanwhile is not answered', async (t) => {
   for (const allowed of [true, false]) {
     const store = new SlowStore()
-    const done = run(makeAdmit([compileLimit('one', limit(5), store, STORE)], store, makeCounting().metrics))
+    const done = run(makeAdmit([rule('one', limit(5), store, STORE)], admitParts(store, makeCounting().metrics)))
     done.x.finish()
     store.asked[0]!.answer({ allowed })
     t.equal(done.client.status, 0)
@@ -204,8 +198,8 @@ for (const [onOutage, status] of [
 ] as const satisfies [OutagePolicy, number][]) {
   t.test(`while the store is down: ${onOutage}`, async (t) => {
     const store = new SlowStore()
-    const limiter = compileLimit('one', limit(5, { onOutage }), store, STORE)
-    const done = run(makeAdmit([limiter], store, makeCounting().metrics))
+    const limiter = rule('one', limit(5, { onOutage }), store, STORE)
+    const done = run(makeAdmit([limiter], admitParts(store, makeCounting().metrics)))
     const allowed = onOutage === 'allow'
     store.asked[0]!.answer({ allowed, degraded: true, remaining: 0, resetMs: 5000 })
     t.equal(done.client.status, status)
@@ -216,8 +210,8 @@ for (const [onOutage, status] of [
 }
 
 t.test('the policy of the store holds where the limit names none', async (t) => {
-  t.equal(compileLimit('a', limit(1), new SlowStore(), { ...STORE, onOutage: 'deny' }).onOutage, 'deny')
-  t.equal(compileLimit('a', limit(1, { onOutage: 'allow' }), new SlowStore(), STORE).onOutage, 'allow')
+  t.equal(rule('a', limit(1), new SlowStore(), { ...STORE, onOutage: 'deny' }).limiter.onOutage, 'deny')
+  t.equal(rule('a', limit(1, { onOutage: 'allow' }), new SlowStore(), STORE).limiter.onOutage, 'allow')
 })
 
 t.test('with a real Redis: exactly the limit is answered 200, and nobody waits when it is gone', async (t) => {
@@ -230,7 +224,7 @@ t.test('with a real Redis: exactly the limit is answered 200, and nobody waits w
   await store.whenSettled()
   const names = ['local', 'allow', 'deny'] as const
   const stages = names.map((onOutage) =>
-    makeAdmit([compileLimit(onOutage, limit(10, { onOutage }), store, config)], store, counting.metrics),
+    makeAdmit([rule(onOutage, limit(10, { onOutage }), store, config)], admitParts(store, counting.metrics)),
   )
   const many = (admit: Stage) => Array.from({ length: 30 }, () => run(admit))
   for (const admit of stages) {

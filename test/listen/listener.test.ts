@@ -55,6 +55,7 @@ function optionsFor(more: Partial<ListenerOptions> = {}): ListenerOptions {
     proxyProtocol: null,
     maxConnections: 100,
     connectionCaps: new AddressCaps(100),
+    isBanned: () => false,
     handshakeMs: 10_000,
     handshakes: { max: 100, perAddress: 100, perSecond: 1000, perAddressPerMinute: 10_000 },
     plan: () => planOf('one'),
@@ -240,4 +241,20 @@ t.test('a listener that is taken away is cut at the end of its time', async (t) 
   // The timer keeps no process alive; this one is kept by the socket.
   await ended(socket)
   await until(() => set.connectionCount === 0)
+})
+
+t.test('a banned address is let go before the handshake', async (t) => {
+  const caps = new AddressCaps(100)
+  let isBanned = true
+  const listener = await open(t, { connectionCaps: caps, isBanned: (address) => isBanned && address === '127.0.0.1' })
+  const socket = dial(listener.port)
+  await once(socket, 'close')
+  t.equal(socket.bytesRead, 0)
+  t.equal(caps.size, 0, 'and holds no slot')
+  isBanned = false
+  const later = dial(listener.port)
+  await once(later, 'connect')
+  later.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  t.match(String((await once(later, 'data'))[0]), /^HTTP\/1.1 200/)
+  later.destroy()
 })
