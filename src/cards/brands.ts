@@ -93,7 +93,8 @@ function compile(): Range[][] {
 export function cardOf(digits: string): CardMatch | null {
   const { length } = digits
   if (length < LEAST_DIGITS || length > MOST_DIGITS) return null
-  const prefix = Number(digits.slice(0, 6))
+  let prefix = 0
+  for (let i = 0; i < 6; i++) prefix = prefix * 10 + digits.charCodeAt(i) - 48
   for (const range of RANGES[digits.charCodeAt(0) - 48]!) {
     if (prefix < range.low || prefix > range.high) continue
     const isSure = range.sure.has(length)

@@ -20,15 +20,22 @@ const RUN = /\d+(?:[ \n._\-/\\|,~]{1,4}\d+)*/g
 const GROUP = /\d+/g
 /** How people group the digits of a card. */
 const GROUPINGS = new Set(
-  '4-4-4-4 4-4-4-4-1 4-4-4-4-2 4-4-4-4-3 4-4-4 4-4-4-1 4-4-4-2 4-4-4-3 4-6-5 4-6-4 4-5-6 4-5-5 6-10 6-13 6-12 6-11 8-8 8-11 8-10 8-4-4 4-4-8 4-8-4 4-12 12-4 4-11 4-10 6-9 6-8 10-6 5-5-5 5-5-5-1 5-5-6 5-5-5-4 4-3-3-3 3-3-3-3-3 3-3-3-3-3-1 3-3-3-3-3-3-1 3-3-3-3 6-6-4 6-6-3 6-4-6 6-4-4-2 6-6-2 4-4-4-4-4 5-6-5 4-4-5 4-4-6 4-4-7 7-9 7-8 4-4-3-4 4-4-4-2-2 2-4-4-4-2'.split(
-    ' ',
-  ),
+  '4-4-4-4 4-4-4-4-1 4-4-4-4-2 4-4-4-4-3 4-4-4 4-4-4-1 4-4-4-2 4-4-4-3 4-6-5 4-6-4 4-5-6 4-5-5 6-10 6-13 6-12 6-11 8-8 8-11 8-10 8-4-4 4-4-8 4-8-4 4-12 12-4 4-11 4-10 6-9 6-8 10-6 5-5-5 5-5-5-1 5-5-6 5-5-5-4 4-3-3-3 3-3-3-3-3 3-3-3-3-3-1 3-3-3-3-3-3-1 3-3-3-3 6-6-4 6-6-3 6-4-6 6-4-4-2 6-6-2 4-4-4-4-4 5-6-5 4-4-5 4-4-6 4-4-7 7-9 7-8 4-4-3-4 4-4-4-2-2 2-4-4-4-2'
+    .split(' ')
+    .map((sizes) => sizes.split('-').reduce((shape, size) => addToShape(shape, Number(size)), 0)),
 )
+/** As many as the longest of them has. */
+const MOST_IN_GROUPING = 7
 const MOST_GROUPS = 19
 /** What remains of a run behind a card: a date of expiry, and perhaps a code. */
 const EXPIRY_REST = /^\D{1,4}(?:0?[1-9]|1[0-2])\D{0,4}(?:20)?[2-4]\d(?:\D{1,4}\d{3,4})?$/
 /** Number, date, code with nothing between them. */
 const GLUED_REST = /^(?:0[1-9]|1[0-2])(?:20)?[2-4]\d(?:\d{3,4})?$/
+
+/** The sizes of groups, one after the other, in one number. None that counts is as large as 32. */
+function addToShape(shape: number, size: number): number {
+  return shape * 32 + size
+}
 
 /**
  * All cards, in the order of the text, none overlapping another. Without `heedsLabels` a word such as "order" before a
@@ -143,15 +150,15 @@ class RunSearch {
     const isInRow = i > freeFrom && this.#gap(i - 1) === this.#gapBehind(i) && this.#size(i - 1) === this.#size(i)
     const count = this.#groups.length / 2
     let digits = 0
-    let shape = ''
+    let shape = 0
     let best = -1
     let bestDigits = 0
     let longest = -1
     let card: CardBrand | null = null
-    for (let j = i; j < count && j < i + MOST_GROUPS; j++) {
+    for (let j = i; j < count && j < i + MOST_IN_GROUPING; j++) {
       digits += this.#size(j)
       if (digits > MOST_DIGITS) break
-      shape += j === i ? this.#size(j) : `-${this.#size(j)}`
+      shape = addToShape(shape, this.#size(j))
       if (digits < LEAST_DIGITS || !GROUPINGS.has(shape) || this.#isList(i, j, freeFrom)) continue
       const match = this.#judge(i, j)
       if (match === null) continue

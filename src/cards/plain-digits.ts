@@ -112,7 +112,9 @@ function shownOf(code: number): string {
   let shown = KNOWN.get(code)
   if (shown === undefined) {
     shown = classify(code)
-    if (KNOWN.size < MOST_KNOWN) KNOWN.set(code, shown)
+    // Whoever fills it with rare characters must not make common ones slow for good.
+    if (KNOWN.size === MOST_KNOWN) KNOWN.clear()
+    KNOWN.set(code, shown)
   }
   return shown
 }

@@ -38,6 +38,8 @@ export function isLabelled(text: string, start: number, end: number): boolean {
 
 const LETTER = /[A-Za-z]/
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi
+/** Cheap: what every one of them has in its middle. */
+const UUID_MIDDLE = /-[0-9a-f]{4}-[0-9a-f]{4}-/i
 const UUID_LENGTH = 36
 const LONGEST_HEX_THAT_IS_NONE = 23
 
@@ -45,7 +47,7 @@ const LONGEST_HEX_THAT_IS_NONE = 23
 export function isPartOfMore(text: string, start: number, end: number): boolean {
   if (isInIban(text, start, end)) return true
   const around = text.slice(Math.max(0, start - UUID_LENGTH), end + UUID_LENGTH)
-  if (around.includes('-') && covers(around, UUID, start - Math.max(0, start - UUID_LENGTH))) return true
+  if (UUID_MIDDLE.test(around) && covers(around, UUID, start - Math.max(0, start - UUID_LENGTH))) return true
   return isInToken(text, start, end)
 }
 
@@ -77,10 +79,13 @@ const IBAN_LENGTHS = new Map(
 )
 const IBAN_HEAD = /(?<![A-Za-z0-9])([A-Za-z]{2})\d{2}/g
 const LONGEST_IBAN = 46
+/** Cheap: without it there is none. */
+const IBAN_MAYBE = /[A-Za-z]{2}\d{2}/
 
 function isInIban(text: string, start: number, end: number): boolean {
   const from = Math.max(0, start - LONGEST_IBAN)
   const around = text.slice(from, end + LONGEST_IBAN)
+  if (!IBAN_MAYBE.test(around)) return false
   for (const found of around.matchAll(IBAN_HEAD)) {
     const length = IBAN_LENGTHS.get(found[1]!.toUpperCase())
     if (length === undefined || from + found.index > start) continue

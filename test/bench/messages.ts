@@ -69,10 +69,16 @@ const CASES: readonly Case[] = [
     message: `{${Array.from({ length: 1400 }, (_, i) => `"k${i}":${i}`).join()},"text":"x"}`,
   },
   { title: '1 KB, cards', message: json('4111 1111 1111 1111 cvv 123, '.repeat(35)) },
+  { title: '1 KB, cards that overlap', message: json('4111 1111 1111 1111 1111 '.repeat(40)) },
+  { title: '1 KB, cards between dashes', message: json('-4111111111111111-'.repeat(55)) },
+  { title: '1 KB, digits in tags', message: json('<b>4</b>'.repeat(125)) },
+  { title: '1 KB, JSON in JSON', message: json(JSON.stringify({ a: '\\u003cb>'.repeat(90) })) },
   { title: 'cap, cards one after another', message: capped('4111111111111111 ') },
   { title: 'cap, half cards', message: capped('4111 ') },
   { title: 'cap, single digits', message: capped('1 ') },
   { title: 'cap, digits of another script', message: capped('٤') },
+  { title: 'cap, JSON in JSON', message: json(JSON.stringify({ a: '\\u003cb>'.repeat(1300) })) },
+  { title: 'cap, circled digits', message: capped('①') },
   { title: 'nested 200 deep', message: deep() },
 ]
 
