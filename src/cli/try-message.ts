@@ -8,7 +8,7 @@ import { applyFields, compileField } from '../messages/fields.ts'
 import { packetLabel, plainLabel } from '../messages/message-label.ts'
 import { type Cleaned, cleanMessage, compileRules, type MessageRules } from '../messages/rules.ts'
 import { cleanPacket } from '../messages/socketio-packets.ts'
-import { parseStrict } from '../messages/strict-json.ts'
+import { isJson, parseStrict } from '../messages/strict-json.ts'
 
 export interface Attempt {
   /** Name or path of the route. */
@@ -101,7 +101,11 @@ class Trial {
   #kindLines(label: string | null): string[] {
     if (!this.#route.socketIo) {
       const document = parseStrict(this.#text)
-      if (document === undefined) return ['message  plain text, cleaned whole']
+      if (document === undefined) {
+        return [
+          `message  ${isJson(this.#text) ? 'JSON that can be read in two ways: a repeated key, one like __proto__, or too deep' : 'plain text, cleaned whole'}`,
+        ]
+      }
       const paths = this.#config.messages[this.#name]!.fields
       return ['message  JSON', ...(paths.length === 0 ? ['fields   every string'] : fieldLines(paths, document))]
     }

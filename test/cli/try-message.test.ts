@@ -66,6 +66,7 @@ t.test('JSON: each field, what it found, and what became of it', (t) => {
 t.test('plain text is cleaned whole', (t) => {
   const { text } = tried('/api/*', 'a < b <i>c</i>')
   t.match(text, 'message  plain text, cleaned whole')
+  t.match(tried('/api/*', '{"text":"a","text":"b"}').text, 'message  JSON that can be read in two ways')
   t.match(text, 'outcome  changed')
   t.end()
 })
