@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { COMMANDS, type CommandName, commandHelpText, helpText, isCommand } from './cli/help.ts'
+import { complain, DONE, FAILED, print, UsageError } from './cli/said.ts'
 import { ConfigurationError } from './errors.ts'
 
-const DONE = 0
-const FAILED = 1
 const USED_WRONGLY = 2
 const DEFAULT_CONFIG = 'config/gateway.json'
 
@@ -30,6 +29,16 @@ const OPTIONS = {
   },
   unban: { config: { type: 'string' }, admin: { type: 'string' } },
   bans: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
+  'transcripts import': {
+    config: { type: 'string' },
+    from: { type: 'string' },
+    channel: { type: 'string' },
+    remove: { type: 'boolean' },
+    replace: { type: 'boolean' },
+  },
+  'transcripts seal': { config: { type: 'string' } },
+  'transcripts open': { config: { type: 'string' }, name: { type: 'string' } },
+  'transcripts purge': { config: { type: 'string' }, 'dry-run': { type: 'boolean' } },
 } as const satisfies Record<CommandName, Record<string, { type: 'string' | 'boolean' }>>
 
 /** Commands that name what they act upon. */
@@ -45,21 +54,31 @@ const RUN: Record<CommandName, Command> = {
   'try-message': tryOneMessage,
   'hash-password': hashPassword,
   health,
-  'keys init': (values) => keys('init', values),
-  'keys rotate': (values) => keys('rotate', values),
-  'keys list': (values) => keys('list', values),
-  'keys retire': (values) => keys('retire', values),
-  'url seal': (values) => url('seal', values),
-  'url open': (values) => url('open', values),
+  'keys init': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runKeysCommand('init', values, DEFAULT_CONFIG),
+  'keys rotate': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runKeysCommand('rotate', values, DEFAULT_CONFIG),
+  'keys list': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runKeysCommand('list', values, DEFAULT_CONFIG),
+  'keys retire': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runKeysCommand('retire', values, DEFAULT_CONFIG),
+  'url seal': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runUrlCommand('seal', values, DEFAULT_CONFIG),
+  'url open': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runUrlCommand('open', values, DEFAULT_CONFIG),
   ban,
   unban,
   bans,
+  'transcripts import': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('import', values, DEFAULT_CONFIG),
+  'transcripts seal': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('seal', values, DEFAULT_CONFIG),
+  'transcripts open': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('open', values, DEFAULT_CONFIG),
+  'transcripts purge': async (values) =>
+    (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('purge', values, DEFAULT_CONFIG),
 }
 
-class UsageError extends Error {}
-
-const say = (text: string): void => void process.stdout.write(text)
-const complain = (text: string): void => void process.stderr.write(`${text}\n`)
 const textOf = (value: string | boolean | undefined): string | null => (typeof value === 'string' ? value : null)
 
 /** Runs one command and sets the exit code; the process ends when nothing is left to do. */
@@ -109,11 +128,6 @@ function joined(words: readonly string[]): string[] {
   const [first, second, ...rest] = words
   const isGroup = Object.keys(COMMANDS).some((name) => name.startsWith(`${first} `))
   return isGroup && second !== undefined && !second.startsWith('-') ? [`${first} ${second}`, ...rest] : [...words]
-}
-
-function print(text: string): number {
-  say(text)
-  return DONE
 }
 
 function version(): string {
@@ -232,30 +246,6 @@ async function healthUrl(values: Values): Promise<URL> {
     throw new UsageError('health: --url is not an http:// URL; write for example http://127.0.0.1:9900/health/live')
   }
   return new URL(given)
-}
-
-async function keys(action: 'init' | 'rotate' | 'list' | 'retire', values: Values): Promise<number> {
-  const id = textOf(values.id)
-  if (action === 'retire' && id === null) throw new UsageError('keys retire: --id is missing; "keys list" shows them')
-  const { configurationOf } = await import('./cli/audited-command.ts')
-  const { runKeys } = await import('./cli/keys-command.ts')
-  return print(await runKeys(action, configurationOf(textOf(values.config) ?? DEFAULT_CONFIG), id))
-}
-
-async function url(action: 'seal' | 'open', values: Values): Promise<number> {
-  const kind = textOf(values.kind)
-  if (kind === null)
-    throw new UsageError(`url ${action}: --kind is missing; it is one of "sealed" in the configuration`)
-  const { configurationOf } = await import('./cli/audited-command.ts')
-  const { runUrl } = await import('./cli/url-command.ts')
-  const { readMessage } = await import('./cli/message-input.ts')
-  const config = configurationOf(textOf(values.config) ?? DEFAULT_CONFIG)
-  // Never from the command line, where other users of the machine could see it.
-  const value = (await readMessage(process.stdin)) ?? ''
-  const { out, problem } = await runUrl(action, config, kind, value)
-  if (problem !== '') complain(`portcullis: ${problem}`)
-  print(out)
-  return problem === '' ? DONE : FAILED
 }
 
 async function ban(values: Values): Promise<number> {

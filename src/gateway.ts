@@ -33,6 +33,7 @@ const RETIRE_MS = 600_000
 const LOG_CLOSE_MS = 2000
 /** Between two lines about the same trouble. */
 const TROUBLE_MS = 60_000
+const DAY_MS = 86_400_000
 const ADMIN = 'listeners.admin.address'
 
 export class Gateway {
@@ -51,6 +52,7 @@ export class Gateway {
   #store: LimitStore | null = null
   #storeKey = ''
   #watch: FileWatch | null = null
+  #daily: NodeJS.Timeout | undefined = undefined
   /** The last of the start and the reloads, which run one after the other. Never rejects. */
   #changing: Promise<unknown> = Promise.resolve()
   #draining = false
@@ -197,6 +199,10 @@ export class Gateway {
     const before = this.#plan
     const storeBefore = this.#store
     this.#plan = plan
+    // The day begins anew with a plan: what a reload shortened is over at once.
+    clearInterval(this.#daily)
+    void plan.daily?.()
+    this.#daily = setInterval(() => void this.#plan?.daily?.(), DAY_MS).unref()
     this.#configuration = configuration
     this.#store = store
     this.#storeKey = storeKey
@@ -272,6 +278,7 @@ export class Gateway {
 
   async #drain(): Promise<void> {
     this.#watch?.close()
+    clearInterval(this.#daily)
     // A reload that is under way may still open sockets, which would then be left out.
     await this.#changing
     const { timeout, webSocketWindow } = this.#plan?.drain ?? { timeout: 0, webSocketWindow: 0 }

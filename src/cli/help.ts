@@ -127,6 +127,43 @@ the store, and closes open WebSockets. Written to the audit log. It speaks to th
   --config FILE   where the address of the admin listener stands (default: config/gateway.json)
   --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
   },
+  'transcripts import': {
+    usage: 'transcripts import --from PATH [--channel NAME] [--remove] [--replace] [--config FILE]',
+    about: 'seal transcripts from elsewhere into the folder',
+    more: `Takes a file, or all .json, .html and .txt files of a folder. Each is sealed on the way and stands in the folder whole or not
+at all; card numbers are masked, verification codes and tracks removed. Each is an audit line.
+
+  --from PATH      a file or a folder, not in the folder of transcripts
+  --channel NAME   folder below the folder of transcripts to put them in: the channel of the list
+  --remove         overwrite and remove what was imported, once it was read back
+  --replace        replace transcripts that are there already
+  --config FILE    the configuration (default: config/gateway.json)`,
+  },
+  'transcripts seal': {
+    usage: 'transcripts seal [--config FILE]',
+    about: 'seal what lies in the clear in the folder, or under an older key',
+    more: `Plain files are overwritten and removed once the sealed ones were read back; cards are masked as by "import". Run it after
+"keys rotate", before "keys retire".
+
+  --config FILE    the configuration (default: config/gateway.json)`,
+  },
+  'transcripts open': {
+    usage: 'transcripts open --name NAME [--config FILE] > FILE',
+    about: 'write one transcript to standard output; recorded',
+    more: `As it is stored. Where it is damaged in the middle, the exit code is 1 and what came before is genuine.
+
+  --name NAME      as the list shows it, with its folders
+  --config FILE    the configuration (default: config/gateway.json)`,
+  },
+  'transcripts purge': {
+    usage: 'transcripts purge [--dry-run] [--config FILE]',
+    about: 'remove transcripts that are older than "keepDays"',
+    more: `The gateway does the same at its start and once a day. Each removal is recorded before it is made; files are overwritten
+first: docs/transcripts.md says what that is worth.
+
+  --dry-run        say what would be removed
+  --config FILE    the configuration (default: config/gateway.json)`,
+  },
 } as const satisfies Record<string, CommandHelp>
 
 export type CommandName = keyof typeof COMMANDS

@@ -60,7 +60,7 @@ export function removeLeftovers(path: string): void {
 }
 
 /** Overwrites a plain file with zeros, then removes it. What that is worth depends on the file system: see docs/keys.md. */
-function eraseFile(path: string): void {
+export function eraseFile(path: string): void {
   const file = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const state = fstatSync(file)
@@ -88,7 +88,7 @@ function openOld(path: string): number | null {
 }
 
 /** So that a name that was given, changed or taken away is still so after a loss of power. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   const file = openSync(folder, constants.O_RDONLY)
   try {
     fsyncSync(file)

@@ -41,6 +41,19 @@ export function checkKeys(root: unknown, findings: Findings): void {
       }
     }
   }
+  const here = ['listeners', 'transcripts', 'source']
+  const source = membersOf(membersOf(membersOf(top.listeners).transcripts).source)
+  if (source.sealedNames !== undefined) {
+    needsRing([...here, 'sealedNames'])
+    checkKind(source.sealedNames, [...here, 'sealedNames'])
+  }
+  if (source.atRest === 'sealed' || source.atRest === 'mixed') needsRing([...here, 'atRest'])
+  if (source.folder !== undefined && source.atRest === undefined && !hasRing) {
+    findings.warn(
+      [...here, 'folder'],
+      'holds transcripts in the clear; seal them under a key ring ("keys"), or write "atRest": "plain" where the disk is encrypted',
+    )
+  }
   for (const [name, each] of Object.entries(membersOf(top.listeners))) {
     const listener = membersOf(each)
     if (name === 'admin' || listener.tokens === undefined) continue

@@ -122,6 +122,33 @@ export const sealLinks = z
     'Identifiers in the links of JSON answers and event streams are sealed on their way out, in `Location` too. What cannot be inspected is not passed.',
   )
 
+/** `listeners.transcripts.source`, where it is a folder */
+export const transcriptsFolder = z.strictObject({
+  folder: z
+    .string()
+    .regex(/^[^\x00-\x1f]+$/, 'is not a path')
+    .max(1024)
+    .meta({ title: 'file' })
+    .describe('Folder of transcripts (.json, .html, .txt, and these sealed).'),
+  atRest: z
+    .enum(['sealed', 'plain', 'mixed'])
+    .optional()
+    .describe(
+      'Which files are served: those that `portcullis transcripts import` or `seal` sealed, those in the clear, or both. Default: `sealed` where there is a key ring, otherwise `plain`.',
+    ),
+  sealedNames: kind
+    .optional()
+    .describe('Kind of sealed identifiers: names of transcripts then stand in URLs and logs as tokens of it only.'),
+  keepDays: z
+    .int()
+    .min(1)
+    .max(36_500)
+    .optional()
+    .describe(
+      'Days after its date that a transcript is removed: at start and once a day. Default: never. The gateway then needs to write the folder.',
+    ),
+})
+
 /** `listeners.*.tokens` */
 export const tokenEndpoint = z
   .strictObject({

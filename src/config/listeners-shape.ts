@@ -2,8 +2,8 @@
 
 import { z } from 'zod'
 import { signIn } from './access-shape.ts'
-import { tokenEndpoint } from './keys-shape.ts'
-import { address, cidrList, cidrs, count, duration, file, host, name, size, TOKEN } from './shape-terms.ts'
+import { tokenEndpoint, transcriptsFolder } from './keys-shape.ts'
+import { address, cidrList, cidrs, count, duration, host, name, size, TOKEN } from './shape-terms.ts'
 import { tls } from './tls-shape.ts'
 
 const connections = z
@@ -131,15 +131,9 @@ export const transcriptsListener = z.strictObject({
   auth: z.enum(['basic', 'none']).prefault('basic').describe('`none` is accepted on loopback only.'),
   signIn,
   source: z
-    .union(
-      [
-        z.strictObject({ folder: file.describe('Folder of transcripts (.json, .html, .txt).') }),
-        z.strictObject({ service: name.describe('Service that serves transcripts.') }),
-      ],
-      {
-        error: 'must be { "folder": "path" } or { "service": "name" }',
-      },
-    )
+    .union([transcriptsFolder, z.strictObject({ service: name.describe('Service that serves transcripts.') })], {
+      error: 'must be { "folder": "path" } or { "service": "name" }',
+    })
     .describe('Where transcripts come from.'),
   limits: z.array(name).prefault([]).describe('Names of limits.'),
   purpose: z

@@ -141,14 +141,6 @@ export interface AnswerFilter {
 /** Null where the answer passes as it is. */
 export type AnswerFilterFactory = (x: Exchange) => AnswerFilter | null
 
-/** Makes the tokens that stand in URLs for identifiers. */
-export interface UrlSealer {
-  /** True for what is one by its form. */
-  isToken(text: string): boolean
-  /** A token of a kind that the configuration names. */
-  seal(kind: string, value: string): string
-}
-
 /** What a filter may do to its tunnel. */
 export interface TunnelSides {
   toClient(chunk: Buffer): void

@@ -1,5 +1,5 @@
 /** Makes tokens in what services answer. What cannot be sealed is replaced all the same: it must not pass in the clear. */
-import type { UrlSealer } from '../exchange/contracts.ts'
+import type { UrlSealer } from '../exchange/sealed.ts'
 import { looksLikeToken, problemOfValue, type UrlTokens } from './url-token.ts'
 
 /** In the place of a value that no token can hold. */

@@ -3,7 +3,7 @@
  * business of whoever hands the sealer in.
  */
 import { parseSealedPath, type SealedPath, segmentAt } from '../config/sealed-path.ts'
-import type { UrlSealer } from '../exchange/contracts.ts'
+import type { UrlSealer } from '../exchange/sealed.ts'
 import { normalisePath } from '../http/target.ts'
 import { compileReplacer, type Hider } from './hide.ts'
 import type { Cleaned } from './rules.ts'

@@ -11,12 +11,12 @@ import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
 import { Service, type ServiceParts } from '../upstream/service.ts'
-import { openKeys } from './keys.ts'
+import { type Keys, openKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
 import { ownRoute, plainHeaders, RouteBuilder } from './routes.ts'
 import { Findings, type Standing } from './standing.ts'
-import { transcriptsPlace } from './transcripts.ts'
+import { transcriptsPlace, transcriptsPurge } from './transcripts.ts'
 
 export interface Plan {
   readonly sockets: readonly ListenerOptions[]
@@ -26,6 +26,8 @@ export interface Plan {
   /** Lines worth saying at start. */
   readonly notes: readonly string[]
   readonly drain: Configuration['drain']
+  /** Work for the start and for once a day. Never rejects. */
+  readonly daily: (() => Promise<void>) | null
 }
 
 const RESERVED: ReadonlySet<string> = new Set(['transcripts', 'admin'])
@@ -44,7 +46,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
   }
   const { transcripts, admin } = config.listeners
   if (transcripts !== undefined) {
-    findings.attempt(() => sockets.push(transcriptsSocket(transcripts, config, standing, services, findings)))
+    findings.attempt(() => sockets.push(transcriptsSocket(transcripts, config, standing, services, keys, findings)))
   }
   const adminStages = routeStages({
     inFlight: null,
@@ -68,6 +70,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     files: findings.files,
     notes: [...findings.notes],
     drain: config.drain,
+    daily: transcripts === undefined ? null : transcriptsPurge(transcripts, standing.log),
   })
 }
 
@@ -153,12 +156,13 @@ function transcriptsSocket(
   config: Configuration,
   standing: Standing,
   services: ReadonlyMap<string, Service>,
+  keys: Keys | null,
   findings: Findings,
 ): ListenerOptions {
   const name = 'transcripts'
   const tls = listenerTls(name, listener, config, standing, findings)
   const router = makeRouter([
-    transcriptsPlace(listener, standing, services, admitStages(listener.limits, config, standing), findings),
+    transcriptsPlace(listener, standing, services, admitStages(listener.limits, config, standing), keys, findings),
   ])
   return listenerSocket(
     { setting: `listeners.${name}.address`, name, address: listener.address, tls, router },

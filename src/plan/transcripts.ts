@@ -5,13 +5,20 @@ import { makeSignIn } from '../access/sign-in.ts'
 import { Verifier } from '../access/verifier.ts'
 import type { HeadersConfig, SignInConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { AuditLog, RouteTimeouts, Stage } from '../exchange/contracts.ts'
+import type { AuditLog, Responder, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import type { RoutePlace } from '../exchange/router.ts'
+import type { NameTokens, SealedOpener } from '../exchange/sealed.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
+import { SealedContent } from '../keys/sealed-stream.ts'
+import { looksLikeToken, problemOfValue } from '../keys/url-token.ts'
 import { makeUserBan } from '../limits/ban-check.ts'
+import type { Log } from '../observe/log.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
-import { makeTranscripts } from '../responders/transcripts.ts'
+import { makeTranscripts, realFolder } from '../responders/transcripts.ts'
+import { purgeTranscripts } from '../responders/transcripts-purge.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
+import { type Keys, neededKeys } from './keys.ts'
 import type { AdmitStages } from './limits.ts'
 import { ownRoute, plainHeaders } from './routes.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
@@ -26,6 +33,7 @@ export function transcriptsPlace(
   standing: Standing,
   services: ReadonlyMap<string, Service>,
   admit: AdmitStages,
+  keys: Keys | null,
   findings: Findings,
 ): RoutePlace {
   // The configuration was checked for this; without sign-in nothing is served, whatever checked it.
@@ -44,7 +52,7 @@ export function transcriptsPlace(
     socket: null,
     lastHop: null,
     inspect: null,
-    end: lastStage(config, standing, services),
+    end: lastStage(config, standing, services, keys),
   })
   const headers: HeadersConfig = plainHeaders('transcript')
   const strict = serviceName === '-' ? headers : { ...headers, set: { 'content-security-policy': SERVICE_POLICY } }
@@ -70,11 +78,12 @@ function lastStage(
   config: TranscriptsListenerConfig,
   standing: Standing,
   services: ReadonlyMap<string, Service>,
+  keys: Keys | null,
 ): Stage {
   const { source } = config
   const { audit } = standing.log
   if ('folder' in source) {
-    return answerBy(makeTranscripts({ folder: source.folder, audit, allowAnonymous: config.auth === 'none' }))
+    return answerBy(folderResponder(source, config.auth === 'none', audit, keys))
   }
   const service = services.get(source.service)
   if (service === undefined) throw new ConfigurationError([`services.${source.service}: cannot be used`])
@@ -92,6 +101,64 @@ function signIn(config: SignInConfig, standing: Standing, findings: Findings): S
     metrics,
     realm: 'transcripts',
   })
+}
+
+type FolderConfig = Extract<TranscriptsListenerConfig['source'], { readonly folder: string }>
+
+function folderResponder(source: FolderConfig, allowAnonymous: boolean, audit: AuditLog, keys: Keys | null): Responder {
+  const { folder, sealedNames } = source
+  const atRest = source.atRest ?? (keys === null ? 'plain' : 'sealed')
+  const opener = atRest === 'plain' ? null : openerOf(neededKeys(keys).ring)
+  return makeTranscripts({
+    folder,
+    audit,
+    allowAnonymous,
+    atRest: { opener, servesPlain: atRest !== 'sealed' },
+    nameTokens: sealedNames === undefined ? null : nameTokens(neededKeys(keys), sealedNames),
+  })
+}
+
+function openerOf(ring: KeyRing): SealedOpener {
+  return (name, storedBytes, readAt) => SealedContent.open(ring, name, storedBytes, readAt)
+}
+
+function nameTokens({ tokens, kinds }: Keys, kind: string): NameTokens {
+  const lifeMs = kinds.get(kind)!
+  return {
+    looksLikeToken,
+    seal: (name) => (problemOfValue(name) === null ? tokens.seal(kind, name, lifeMs) : null),
+    open: (token) => tokens.open(kind, token),
+  }
+}
+
+const DAY_MS = 86_400_000
+
+/** Takes away what is over its time; null where nothing ever is. Rejects never. */
+export function transcriptsPurge(config: TranscriptsListenerConfig, log: Log): (() => Promise<void>) | null {
+  const { source } = config
+  if (!('folder' in source) || source.keepDays === undefined) return null
+  const keepMs = source.keepDays * DAY_MS
+  return async () => {
+    try {
+      const outcome = await purgeTranscripts({
+        folder: realFolder(source.folder),
+        keepMs,
+        now: Date.now(),
+        isDryRun: false,
+        record: (event) => log.audit.record({ ...event, user: '-', address: '-', requestId: '-' }),
+        written: async () => {
+          await log.flush()
+          return log.audit.isUp
+        },
+      })
+      const { removed, failed, leftovers, isDone } = outcome
+      if (!isDone)
+        log.gateway.info('Transcripts not purged now: the folder is being changed, or lines cannot be written')
+      else log.gateway.info('Purged transcripts', { removed: removed.length, failed: failed.length, leftovers })
+    } catch (error) {
+      log.gateway.error('Transcripts could not be purged', { error })
+    }
+  }
 }
 
 /** Transcripts that a service serves are sensitive reads all the same. */

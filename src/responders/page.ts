@@ -9,16 +9,17 @@ const STYLE = `:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line
 @media (prefers-color-scheme:dark){:root{--ink:#e6ebf2;--soft:#9aa7b8;--line:#303a48;--paper:#12171e;--card:#1a212b;--mark:#7db7ff;--own:#1d3350}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 header,main,footer{max-width:56rem;margin:0 auto;padding:1rem 1.25rem}header{padding-top:2rem}footer,.soft{color:var(--soft);font-size:.875rem}
-h1{margin:0 0 .25rem;font-size:1.6rem;overflow-wrap:anywhere}a{color:var(--mark)}a:focus-visible,input:focus-visible,button:focus-visible{outline:3px solid var(--mark);outline-offset:2px}
+h1{margin:0 0 .25rem;font-size:1.6rem;overflow-wrap:anywhere}a{color:var(--mark)}a:focus-visible,input:focus-visible,select:focus-visible,button:focus-visible{outline:3px solid var(--mark);outline-offset:2px}
 form{display:flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:0 0 1rem}label{display:block;font-size:.875rem;color:var(--soft)}
-input,button{font:inherit;color:inherit;padding:.4rem .7rem;border:1px solid var(--line);border-radius:.5rem;background:var(--card)}button{cursor:pointer;font-weight:600}
+input,select,button{font:inherit;color:inherit;padding:.4rem .7rem;border:1px solid var(--line);border-radius:.5rem;background:var(--card)}button{cursor:pointer;font-weight:600}
 .card{background:var(--card);border:1px solid var(--line);border-radius:.75rem;overflow-x:auto}table{width:100%;border-collapse:collapse}caption{text-align:start;padding:.75rem 1rem;color:var(--soft)}
 th,td{text-align:start;padding:.5rem 1rem;border-top:1px solid var(--line);overflow-wrap:anywhere}td.when{white-space:nowrap;color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.5rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 ol.talk{list-style:none;margin:0;padding:0}ol.talk li{max-width:85%;margin:0 0 .75rem;padding:.6rem .9rem;background:var(--card);border:1px solid var(--line);border-radius:.75rem}
 ol.talk li.staff{margin-inline-start:auto;background:var(--own)}ol.talk li.note{max-width:none;border-style:dashed;color:var(--soft)}
 ol.talk p{margin:.15rem 0 0;white-space:pre-wrap;overflow-wrap:anywhere}.who{font-weight:600}
-@media print{body{background:#fff;color:#000}form{display:none}}`
+@media print{body{background:#fff;color:#000}form,.skip{display:none}a{color:inherit;text-decoration:none}.card,ol.talk li{border-color:#999;background:#fff;break-inside:avoid}header,main,footer{max-width:none;padding:.5rem 0}}
+.skip{position:absolute;inset-inline-start:-99rem}.skip:focus{inset-inline-start:1rem;top:.5rem;padding:.4rem .7rem;background:var(--card);outline:3px solid var(--mark)}`
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 
@@ -31,8 +32,8 @@ export function makePage(title: string, lead: string, main: string): Buffer {
   return Buffer.from(
     `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${safe}</title><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex"><style>${STYLE}</style></head>
-<body><header><h1><bdi>${safe}</bdi></h1>${lead}</header>
-<main>${main}</main>
+<body><a class="skip" href="#main">Skip to the content</a><header><h1><bdi>${safe}</bdi></h1>${lead}</header>
+<main id="main" tabindex="-1">${main}</main>
 <footer>Each look at a transcript is recorded.</footer></body></html>
 `,
   )

@@ -1,32 +1,67 @@
 /**
- * Opens one stored transcript and sends its bytes, cards masked, as fast as the client reads them. It follows no symbolic link below
- * the folder and opens nothing but plain files; it knows no accounts and no pages.
+ * Opens one stored transcript, sealed or plain. It follows no symbolic link below the folder and opens nothing but plain
+ * files; how sealed content is opened it is told, and it knows no request.
  */
-import { constants, read } from 'node:fs'
+import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { Failure } from '../errors.ts'
-import type { UpstreamHalf } from '../exchange/contracts.ts'
-import type { Exchange } from '../exchange/exchange.ts'
-import type { ByteRange } from './byte-range.ts'
-import { CARD_SURROUNDINGS, maskTranscript } from './transcripts-mask.ts'
-import type { TranscriptKind } from './transcripts-path.ts'
+import type { ReadAt, SealedOpener, StoredContent } from '../exchange/sealed.ts'
+import { SEALED_ENDING, type TranscriptName } from './transcripts-path.ts'
 
-const CHUNK_BYTES = 65_536
-const EMPTY = Buffer.alloc(0)
+/** What of a folder is served. */
+export interface AtRest {
+  /** Null: sealed files are not. */
+  readonly opener: SealedOpener | null
+  readonly servesPlain: boolean
+}
 
 export interface OpenTranscript {
+  readonly content: StoredContent
+  readonly isSealed: boolean
+  close(): void
+}
+
+/**
+ * Opens a transcript below `folder` (a real path); a sealed one before a plain one of the same name. Null for whatever is
+ * not a plain file reached without a symbolic link: missing, link, folder, FIFO, device, socket, or not readable. `damaged`
+ * for a sealed file that does not open. The caller closes what it gets.
+ */
+export async function openTranscript(
+  folder: string,
+  name: TranscriptName,
+  atRest: AtRest,
+): Promise<OpenTranscript | 'damaged' | null> {
+  if (atRest.opener !== null) {
+    const file = await openPlainFile(folder, join(folder, ...name.segments) + SEALED_ENDING)
+    if (file !== null) return openSealed(file, name.name, atRest.opener)
+  }
+  const file = atRest.servesPlain ? await openPlainFile(folder, join(folder, ...name.segments)) : null
+  if (file === null) return null
+  return { content: plainContent(file.handle, file.size), isSealed: false, close: () => closeQuietly(file.handle) }
+}
+
+interface PlainFile {
   readonly handle: FileHandle
   /** Bytes, when it was opened: what is sent, even where the file grows meanwhile. */
   readonly size: number
 }
 
-/**
- * Opens a file below `folder` (a real path). Null for whatever is not a plain file reached without a symbolic link:
- * missing, link, folder, FIFO, device, socket, or not readable. The caller closes the handle.
- */
-export async function openTranscript(folder: string, segments: readonly string[]): Promise<OpenTranscript | null> {
-  const path = join(folder, ...segments)
+async function openSealed(
+  { handle, size }: PlainFile,
+  name: string,
+  opener: SealedOpener,
+): Promise<OpenTranscript | 'damaged'> {
+  let content: StoredContent | null = null
+  try {
+    content = await opener(name, size, readerOf(handle))
+  } finally {
+    if (content === null) closeQuietly(handle)
+  }
+  return content === null ? 'damaged' : { content, isSealed: true, close: () => closeQuietly(handle) }
+}
+
+/** A plain file by its path below `folder`; null as above. */
+export async function openPlainFile(folder: string, path: string): Promise<PlainFile | null> {
   if (!path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) return null
   let handle: FileHandle | null = null
   try {
@@ -47,102 +82,33 @@ export async function openTranscript(folder: string, segments: readonly string[]
   } catch {
     return null
   } finally {
-    await handle?.close().catch(ignore)
+    if (handle !== null) closeQuietly(handle)
   }
 }
 
-/** The whole content, for pages. Null where the file shrank meanwhile. Closes the handle. */
-export async function readWhole(file: OpenTranscript): Promise<Buffer | null> {
-  try {
-    const bytes = Buffer.allocUnsafe(file.size)
+export function plainContent(handle: FileHandle, size: number): StoredContent {
+  const readAt = readerOf(handle)
+  return {
+    size,
+    async read(position, length) {
+      const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, size - position)))
+      return (await readAt(bytes, position)) === bytes.length ? bytes : null
+    },
+  }
+}
+
+function readerOf(handle: FileHandle): ReadAt {
+  return async (buffer, position) => {
     let done = 0
-    while (done < bytes.length) {
-      const { bytesRead } = await file.handle.read(bytes, done, bytes.length - done, done)
-      if (bytesRead === 0) return null
+    while (done < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, done, buffer.length - done, position + done)
+      if (bytesRead === 0) break
       done += bytesRead
     }
-    return bytes
-  } finally {
-    await file.handle.close().catch(ignore)
+    return done
   }
 }
 
-/** Sends a part of a file as the body of an exchange whose head is sent; one chunk is held at a time. */
-export class FileSender implements UpstreamHalf {
-  readonly #x: Exchange
-  readonly #handle: FileHandle
-  readonly #kind: TranscriptKind
-  readonly #size: number
-  #position: number
-  readonly #end: number
-  #isReading = false
-  #isDone = false
-
-  constructor(x: Exchange, file: OpenTranscript, kind: TranscriptKind, range: ByteRange | null) {
-    this.#x = x
-    this.#handle = file.handle
-    this.#kind = kind
-    this.#size = file.size
-    this.#position = range === null ? 0 : range.first
-    this.#end = range === null ? file.size : range.last + 1
-  }
-
-  /** Call once the head is sent. */
-  start(): void {
-    this.#x.upstream = this
-    this.#next()
-  }
-
-  onClientDrain(): void {
-    if (!this.#isReading && !this.#isDone) this.#next()
-  }
-
-  onExchangeAbort(): void {
-    if (this.#isDone) return
-    this.#isDone = true
-    if (!this.#isReading) this.#close()
-  }
-
-  #next(): void {
-    if (this.#position >= this.#end) {
-      this.#isDone = true
-      this.#close()
-      this.#x.upstream = null
-      this.#x.sendEnd(null)
-      return
-    }
-    this.#isReading = true
-    // A chunk of its own each time: the client half may still hold the last one.
-    const wanted = Math.min(CHUNK_BYTES, this.#end - this.#position)
-    const before = Math.min(CARD_SURROUNDINGS, this.#position)
-    const behind = Math.min(CARD_SURROUNDINGS, this.#size - this.#position - wanted)
-    const piece = Buffer.allocUnsafe(before + wanted + behind)
-    read(this.#handle.fd, piece, 0, piece.length, this.#position - before, (error, bytesRead, bytes) => {
-      const read = bytes.subarray(0, bytesRead)
-      this.#onRead(error, error === null ? maskTranscript(read, this.#kind).subarray(before, before + wanted) : EMPTY)
-    })
-  }
-
-  #onRead(error: Error | null, bytes: Buffer): void {
-    this.#isReading = false
-    if (this.#isDone || this.#x.finished) {
-      this.#isDone = true
-      this.#close()
-      return
-    }
-    if (error !== null || bytes.length === 0) {
-      // Less than the promised length: the answer must not look whole. `fail` aborts this sender, which closes the file.
-      this.#x.fail(new Failure('internal', 'transcript became shorter while it was read', error))
-      return
-    }
-    this.#position += bytes.length
-    // A drain within sendData has asked for the next chunk already.
-    if (this.#x.sendData(bytes) && !this.#isReading && !this.#isDone) this.#next()
-  }
-
-  #close(): void {
-    this.#handle.close().catch(ignore)
-  }
+function closeQuietly(handle: FileHandle): void {
+  handle.close().catch(() => {})
 }
-
-function ignore(): void {}

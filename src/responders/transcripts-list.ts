@@ -1,17 +1,18 @@
 /**
- * What lies in the folder of transcripts: names, newest first, bounded in depth, number and work. It follows no link and
+ * What lies in the folder of transcripts: names, newest first, each with its date and channel. It opens no transcript and
  * knows no request.
  */
-import type { Dirent } from 'node:fs'
-import { lstat, opendir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isFitSegment, kindOf } from './transcripts-path.ts'
+import { lstat } from 'node:fs/promises'
+import type { AtRest } from './transcripts-file.ts'
+import { type StoredTranscript, type Walk, walkTranscripts } from './transcripts-walk.ts'
 
 export interface ListedTranscript {
   /** Relative to the folder, with `/` between the segments. */
   readonly name: string
   /** Milliseconds since 1970: the date in the name, else the time of the last change; 0 where neither is known. */
   readonly dateMs: number
+  /** The first folder of the name that is no number; '' where there is none. */
+  readonly channel: string
   /** The name as a search looks at it: NFC, lower case. */
   readonly folded: string
 }
@@ -19,32 +20,39 @@ export interface ListedTranscript {
 export interface Listing {
   /** Newest first. */
   readonly transcripts: readonly ListedTranscript[]
+  /** In alphabetical order. */
+  readonly channels: readonly string[]
   /** False where the folder holds more than is looked at. */
   readonly isWhole: boolean
 }
 
-const MOST_DEPTH = 8
 const MOST_ENTRIES = 100_000
 /** Files that are asked for their time at once. */
 const STATS_AT_ONCE = 16
 const KEPT_MS = 3000
+const PLAIN: Pick<AtRest, 'servesPlain'> & { readonly servesSealed: boolean } = {
+  servesPlain: true,
+  servesSealed: false,
+}
 
 /** Lists one folder; many requests at once share one walk, and its result for a few seconds. */
 export class Lister {
   readonly #folder: string
   readonly #mostEntries: number
   readonly #keptMs: number
+  readonly #shows: typeof PLAIN
   #running: Promise<Listing> | null = null
 
-  constructor(folder: string, mostEntries: number = MOST_ENTRIES, keptMs: number = KEPT_MS) {
+  constructor(folder: string, mostEntries: number = MOST_ENTRIES, keptMs: number = KEPT_MS, shows = PLAIN) {
     this.#folder = folder
     this.#mostEntries = mostEntries
     this.#keptMs = keptMs
+    this.#shows = shows
   }
 
   list(): Promise<Listing> {
     if (this.#running !== null) return this.#running
-    const running = this.#walk()
+    const running = this.#look()
     this.#running = running
     const forget = () => {
       if (this.#running === running) this.#running = null
@@ -53,58 +61,45 @@ export class Lister {
     return running
   }
 
-  async #walk(): Promise<Listing> {
-    const found: ListedTranscript[] = []
-    const undated: string[] = []
-    const folders: { name: string; depth: number }[] = [{ name: '', depth: 1 }]
-    let left = this.#mostEntries
-    let isWhole = true
-    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      for await (const entry of entriesOf(join(this.#folder, folder.name))) {
-        if (left-- <= 0) {
-          isWhole = false
-          folders.length = 0
-          break
-        }
-        if (!isFitSegment(entry.name)) continue
-        const name = folder.name === '' ? entry.name : `${folder.name}/${entry.name}`
-        if (entry.isDirectory()) {
-          if (folder.depth < MOST_DEPTH) folders.push({ name, depth: folder.depth + 1 })
-        } else if (entry.isFile() && kindOf(entry.name) !== null) {
-          const dateMs = dateInName(name)
-          if (dateMs === null) undated.push(name)
-          else found.push(listed(name, dateMs))
-        }
-      }
+  async #look(): Promise<Listing> {
+    const walk: Walk = { isWhole: true, leftovers: [] }
+    const stored = new Map<string, StoredTranscript>()
+    for await (const each of walkTranscripts(this.#folder, this.#mostEntries, walk)) {
+      const { servesPlain, servesSealed } = this.#shows
+      // A sealed one stands for a plain one of the same name.
+      if (each.isSealed ? servesSealed : servesPlain && !stored.has(each.name)) stored.set(each.name, each)
     }
-    for (let i = 0; i < undated.length; i += STATS_AT_ONCE) {
-      const names = undated.slice(i, i + STATS_AT_ONCE)
-      found.push(...(await Promise.all(names.map((name) => this.#changed(name)))))
+    const all = [...stored.values()]
+    const found: ListedTranscript[] = []
+    for (let i = 0; i < all.length; i += STATS_AT_ONCE) {
+      found.push(...(await Promise.all(all.slice(i, i + STATS_AT_ONCE).map(listed))))
     }
     found.sort((a, b) => b.dateMs - a.dateMs || (a.name < b.name ? 1 : -1))
-    return { transcripts: found, isWhole }
-  }
-
-  async #changed(name: string): Promise<ListedTranscript> {
-    try {
-      return listed(name, Math.trunc((await lstat(join(this.#folder, name))).mtimeMs))
-    } catch {
-      return listed(name, 0)
-    }
+    const channels = [...new Set(found.map(({ channel }) => channel))].filter((channel) => channel !== '').sort()
+    return { transcripts: found, channels, isWhole: walk.isWhole }
   }
 }
 
-function listed(name: string, dateMs: number): ListedTranscript {
-  return { name, dateMs, folded: name.normalize('NFC').toLowerCase() }
+async function listed(stored: StoredTranscript): Promise<ListedTranscript> {
+  const { name } = stored
+  return { name, dateMs: await dateOf(stored), channel: channelOf(name), folded: name.normalize('NFC').toLowerCase() }
 }
 
-async function* entriesOf(path: string): AsyncGenerator<Dirent> {
+/** The date in the name, else the time of the last change; 0 where neither is known. */
+export async function dateOf({ name, path }: StoredTranscript): Promise<number> {
+  const inName = dateInName(name)
+  if (inName !== null) return inName
   try {
-    // The iterator closes the folder, also when it is left early.
-    for await (const entry of await opendir(path, { bufferSize: 256 })) yield entry
+    return Math.trunc((await lstat(path)).mtimeMs)
   } catch {
-    // A folder that cannot be read, or went away meanwhile, holds nothing.
+    return 0
   }
+}
+
+/** `web/2026/11/a.json` is of the channel `web`, and so is `2026/web/a.json`. */
+function channelOf(name: string): string {
+  const folders = name.split('/').slice(0, -1)
+  return folders.find((each) => !/^\d+$/.test(each) && dateInName(each) === null) ?? ''
 }
 
 const DATE =

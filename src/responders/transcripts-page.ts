@@ -1,27 +1,45 @@
 /** The pages that people see of the transcripts: the list, and one conversation. Everything foreign in them is escaped. */
 import { escapeHtml, makePage } from './page.ts'
+import { isFiltered, type ListFilter } from './transcripts-filter.ts'
 import type { ListedTranscript } from './transcripts-list.ts'
-import { pathOf } from './transcripts-path.ts'
 
 export interface ShownList {
-  readonly transcripts: readonly ListedTranscript[]
+  /** `path` is null where nothing leads to it. */
+  readonly transcripts: readonly (ListedTranscript & { readonly path: string | null })[]
+  readonly channels: readonly string[]
   /** How many match in all. */
   readonly total: number
   readonly isWhole: boolean
-  /** What was searched for; '' for everything. */
-  readonly search: string
+  readonly filter: ListFilter
 }
 
 export function listPage(list: ShownList): Buffer {
-  const search = escapeHtml(list.search)
-  const back = list.search === '' ? '' : ' <a href="/">Show all</a>'
-  const form = `<form action="/" method="get" role="search"><div><label for="q">Find by name or date</label><input id="q" name="q" type="search" maxlength="100" value="${search}"></div><button>Search</button>${back}</form>`
+  const form = searchForm(list)
   const rows = list.transcripts.map(row).join('')
   const table =
     rows === ''
       ? '<p>No transcript found.</p>'
-      : `<div class="card"><table><caption>${caption(list)}</caption><thead><tr><th scope="col">Transcript</th><th scope="col">When (UTC)</th></tr></thead><tbody>${rows}</tbody></table></div>`
+      : `<div class="card"><table><caption>${caption(list)}</caption><thead><tr><th scope="col">Transcript</th><th scope="col">Channel</th><th scope="col">When (UTC)</th></tr></thead><tbody>${rows}</tbody></table></div>`
   return makePage('Transcripts', '<p class="soft">Conversations with customers, newest first.</p>', form + table)
+}
+
+function searchForm({ channels, filter }: ShownList): string {
+  const back = isFiltered(filter) ? ' <a href="/">Show all</a>' : ''
+  const day = (name: 'from' | 'to', label: string): string =>
+    `<div><label for="${name}">${label}</label><input id="${name}" name="${name}" type="date" value="${filter[name]}"></div>`
+  // One that was asked for and is gone is still what is asked for.
+  const known = filter.channel === '' || channels.includes(filter.channel) ? channels : [...channels, filter.channel]
+  const options = known
+    .map((each) => {
+      const text = escapeHtml(each)
+      return `<option value="${text}"${each === filter.channel ? ' selected' : ''}>${text}</option>`
+    })
+    .join('')
+  const select =
+    options === ''
+      ? ''
+      : `<div><label for="channel">Channel</label><select id="channel" name="channel"><option value="">All</option>${options}</select></div>`
+  return `<form action="/" method="get" role="search" aria-label="Transcripts"><div><label for="q">Part of the name</label><input id="q" name="q" type="search" maxlength="100" value="${escapeHtml(filter.search)}"></div>${select}${day('from', 'From (UTC)')}${day('to', 'To, included')}<button>Search</button>${back}</form>`
 }
 
 function caption(list: ShownList): string {
@@ -31,8 +49,10 @@ function caption(list: ShownList): string {
   return list.isWhole ? count : `${count} The folder holds more than is looked at.`
 }
 
-function row(each: ListedTranscript): string {
-  return `<tr><td><a href="${escapeHtml(pathOf(each.name))}"><bdi>${escapeHtml(each.name)}</bdi></a></td><td class="when">${time(each.dateMs)}</td></tr>`
+function row(each: ShownList['transcripts'][number]): string {
+  const name = `<bdi>${escapeHtml(each.name)}</bdi>`
+  const link = each.path === null ? name : `<a href="${escapeHtml(each.path)}">${name}</a>`
+  return `<tr><td>${link}</td><td><bdi>${escapeHtml(each.channel)}</bdi></td><td class="when">${time(each.dateMs)}</td></tr>`
 }
 
 function time(ms: number): string {
@@ -46,7 +66,7 @@ const MOST_MESSAGES = 5000
 const MOST_PARTICIPANTS = 50
 
 /** A transcript of the shape in docs/transcripts.md as a conversation to read; null where the value is of another shape. */
-export function conversationPage(name: string, value: unknown): Buffer | null {
+export function conversationPage(name: string, path: string, value: unknown): Buffer | null {
   if (!isObject(value) || !Array.isArray(value.messages)) return null
   const roles = new Map<string, string>()
   const people = Array.isArray(value.participants) ? value.participants.slice(0, MOST_PARTICIPANTS) : []
@@ -59,10 +79,10 @@ export function conversationPage(name: string, value: unknown): Buffer | null {
   const left = value.messages.length - items.length
   const more = left > 0 ? `<p>${left} further messages are in the data.</p>` : ''
   const talk = items.length === 0 ? '<p>Nothing was said.</p>' : `<ol class="talk">${items.join('')}</ol>`
-  return makePage(textOf(value.id).slice(0, 200) || name, facts(name, value, roles), talk + more)
+  return makePage(textOf(value.id).slice(0, 200) || name, facts(path, value, roles), talk + more)
 }
 
-function facts(name: string, value: Record<string, unknown>, roles: ReadonlyMap<string, string>): string {
+function facts(path: string, value: Record<string, unknown>, roles: ReadonlyMap<string, string>): string {
   const people = [...roles].map(([who, role]) => (role === '' ? who : `${who} (${role})`)).join(', ')
   const entries = [
     ['Started', readableTime(value.startedAt)],
@@ -73,7 +93,7 @@ function facts(name: string, value: Record<string, unknown>, roles: ReadonlyMap<
     .filter(([, text]) => text !== '')
     .map(([term, text]) => `<dt>${term}</dt><dd><bdi>${escapeHtml(text!)}</bdi></dd>`)
     .join('')
-  return `<dl>${list}</dl><p class="soft"><a href="/">All transcripts</a> · <a href="${escapeHtml(pathOf(name))}?raw">Data (JSON)</a></p>`
+  return `<dl>${list}</dl><p class="soft"><a href="/">All transcripts</a> · <a href="${escapeHtml(path)}?raw">Data (JSON)</a> · <a href="${escapeHtml(path)}?download">Download</a></p>`
 }
 
 function message(each: Record<string, unknown>, roles: ReadonlyMap<string, string>): string {

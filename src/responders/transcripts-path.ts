@@ -13,7 +13,13 @@ export interface TranscriptName {
 
 export type TranscriptKind = 'json' | 'html' | 'txt'
 
-const MOST_DEPTH = 8
+/** What a sealed file's name ends in, behind its kind. */
+export const SEALED_ENDING = '.sealed'
+/** Of whoever changes the folder. */
+export const FOLDER_LOCK = '.portcullis.lock'
+/** Names of files that are not complete, or not wanted any more. */
+export const LEFTOVER = /^\.portcullis-[0-9a-f]{16}\.tmp$/
+export const MOST_DEPTH = 8
 const MOST_LENGTH = 1024
 const MOST_SEGMENT_BYTES = 255
 // Control, format (bidi overrides, zero-width), surrogate, private and line-separating characters; backslash; what shells,

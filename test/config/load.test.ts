@@ -35,7 +35,7 @@ const SITE = `{
       "redirectFrom": "0.0.0.0:8080", "trustedProxies": ["10.0.0.0/8"] },
     "agents": { "address": "10.1.0.5:8444", "profile": "internal", "hosts": ["agents.example.local"], "tls": "public" },
     "transcripts": { "address": "10.1.0.5:9443", "hosts": ["transcripts.example.local"], "tls": "public",
-      "allow": ["10.0.0.0/8"], "signIn": { "accounts": "config/accounts.json" }, "source": { "folder": "transcripts" } },
+      "allow": ["10.0.0.0/8"], "signIn": { "accounts": "config/accounts.json" }, "source": { "folder": "transcripts", "atRest": "plain" } },
     "admin": { "address": "127.0.0.1:9900" }
   },
   "services": {
