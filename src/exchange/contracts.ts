@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { Failure, FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Exchange } from './exchange.ts'
+import type { KeptAnswer } from './kept-answer.ts'
 import type { SharedBans } from './shared-bans.ts'
 
 /** The stage is done with the exchange and the next one may run. */
@@ -31,6 +32,11 @@ export interface ClientHalf {
    * follows the headers.
    */
   sendHead(status: number, headers: HeaderList, edits: HeaderEdits, body: Buffer | null): void
+  /**
+   * In place of `sendHead`, for the head of an answer that was relayed before, never to HEAD. `own` and `id` are what the
+   * gateway says of this exchange. False where it has to be sent by `sendHead`: nothing was done then.
+   */
+  repeatHead(kept: KeptAnswer, edits: HeaderEdits, own: HeaderList, id: string): boolean
   /** False when the client reads slowly: wait for `x.onClientDrain`. What is not sent at once is copied. */
   sendData(chunk: Buffer): boolean
   sendEnd(trailers: HeaderList | null): void

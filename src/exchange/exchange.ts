@@ -18,24 +18,9 @@ import {
   type UpstreamHalf,
 } from './contracts.ts'
 import { applyEdits } from './edits.ts'
+import type { KeptAnswer } from './kept-answer.ts'
 import { describeProblem, refusalHeaders } from './problem.ts'
-
-export type Protocol = 'http/1.0' | 'http/1.1' | 'h2'
-
-/** What a client half knows when it makes an exchange. */
-export interface RequestHead {
-  readonly protocol: Protocol
-  readonly method: string
-  /** As it came: origin form, absolute form, or `*`. */
-  readonly target: string
-  /** The Host field or :authority; null where missing. */
-  readonly authority: string | null
-  readonly headers: HeaderList
-  /** Bytes; -1 where the length is not known beforehand, 0 where there is no body. */
-  readonly bodyLength: number
-  /** RFC 8441: the value of :protocol; null otherwise. */
-  readonly connectProtocol: string | null
-}
+import type { RequestHead } from './request-head.ts'
 
 /** What an exchange needs to know of the connection it came by. */
 export interface Peer {
@@ -233,11 +218,17 @@ export class Exchange {
     this.finish()
   }
 
-  /** The head of an answer whose body follows by `sendData` and `sendEnd`. `headers` say the length, where it is known. */
-  respondHead(status: number, headers: HeaderList): void {
+  /**
+   * The head of an answer whose body follows by `sendData` and `sendEnd`. `headers` say the length, where it is known.
+   *
+   * @param kept Of a head that came before, equal byte for byte; where it says the length, data or the end follow at once.
+   */
+  respondHead(status: number, headers: HeaderList, kept: KeptAnswer | null = null): void {
     if (this.headSent || this.finished) return
     this.headSent = true
     this.status = status
+    const isRepeated = kept !== null && this.method !== 'HEAD'
+    if (isRepeated && this.client.repeatHead(kept, this.#edits, this.answerHeaders, this.id)) return
     this.client.sendHead(status, this.#edited(headers), this.#edits, null)
   }
 

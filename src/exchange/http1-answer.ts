@@ -4,8 +4,11 @@
  */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { getHeader, type HeaderList } from '../http/headers.ts'
+import { fieldLines, getHeader, type HeaderList, hasHeader } from '../http/headers.ts'
 import { httpDate } from './clock.ts'
+import type { HeaderEdits } from './contracts.ts'
+import { applyEdits } from './edits.ts'
+import type { AnswerBlock, KeptAnswer } from './kept-answer.ts'
 
 /** An answer up to this size goes out in one write together with its head. */
 const ONE_WRITE_BYTES = 16 * 1024
@@ -13,9 +16,11 @@ const ONE_WRITE_BYTES = 16 * 1024
 export class Http1Answer {
   readonly #socket: Socket
   readonly #copiesAtOnce: boolean
-  #minor = 1
+  #isEleven = true
   #trailersWanted = false
   #heldHead = ''
+  /** What goes out in front of it. */
+  #heldBlock: Buffer = NOTHING
   #isChunked = false
   /** Bytes of the promised length that are still owed; -1 where none was promised. */
   #left = -1
@@ -26,18 +31,19 @@ export class Http1Answer {
     this.#copiesAtOnce = copiesAtOnce
   }
 
-  /** For the next request: its minor version, and whether its client said `TE: trailers`. */
-  reset(minor: number, trailersWanted: boolean): void {
-    this.#minor = minor
+  /** For the next request: whether it is HTTP/1.1, and whether its client said `TE: trailers`. */
+  reset(isEleven: boolean, trailersWanted: boolean): void {
+    this.#isEleven = isEleven
     this.#trailersWanted = trailersWanted
     this.#heldHead = ''
+    this.#heldBlock = NOTHING
     this.#isChunked = false
     this.#left = -1
   }
 
   /** 1xx; not for HTTP/1.0 clients (RFC 9110, 15.2). */
   informational(status: number, headers: HeaderList): void {
-    if (this.#minor === 1) this.#socket.write(`${statusLine(status)}${fields(headers)}\r\n`, 'latin1')
+    if (this.#isEleven) this.#socket.write(`${statusLine(status)}${fieldLines(headers)}\r\n`, 'latin1')
   }
 
   /** The whole answer; `headers` hold its length, `lines` follow them as they are. */
@@ -70,7 +76,7 @@ export class Http1Answer {
     let mustClose = isClosing
     if (isBodiless) this.#left = 0
     else if (length !== null) this.#left = Number(length)
-    else if (this.#minor === 1) {
+    else if (this.#isEleven) {
       this.#isChunked = true
       head += 'transfer-encoding: chunked\r\n'
     } else mustClose = true
@@ -79,12 +85,37 @@ export class Http1Answer {
     return mustClose
   }
 
+  /**
+   * The same for a head that was sent before, to a client of HTTP/1.1 and with a body: what was joined then is copied.
+   *
+   * @returns False where it has to be sent by `head`.
+   */
+  repeat(kept: KeptAnswer, edits: HeaderEdits, own: HeaderList, id: string): boolean {
+    if (!this.#isEleven) return false
+    const { status, headers } = kept
+    let lines = ''
+    for (let i = 0; i < own.length; i += 2) {
+      // What the gateway says takes its place, and the block holds it.
+      if (hasHeader(headers, own[i]!)) return false
+      lines += `${own[i]!}: ${own[i + 1]!}\r\n`
+    }
+    let block = kept.block
+    if (block === null || block.edits !== edits) {
+      block = makeBlock(status, headers, edits)
+      kept.block = block
+    }
+    if (!block.hasDate) lines += `date: ${httpDate()}\r\n`
+    this.#heldBlock = block.bytes
+    this.#heldHead = `${lines}x-request-id: ${id}\r\n\r\n`
+    this.#left = block.bodyLength
+    this.#isChunked = block.bodyLength === -1
+    if (this.#isChunked) process.nextTick(flush, this)
+    return true
+  }
+
   /** Sends a head that still waits for data. */
   flush(): void {
-    if (this.#heldHead === '' || this.#socket.destroyed) return
-    const head = this.#heldHead
-    this.#heldHead = ''
-    this.#socket.write(head, 'latin1')
+    if (this.#heldHead !== '' && !this.#socket.destroyed) this.#write(NOTHING, '')
   }
 
   /** True when more may be sent at once, false when the client reads slowly, null when it is more than was promised. */
@@ -95,22 +126,15 @@ export class Http1Answer {
       this.#left -= chunk.length
     }
     if (chunk.length === 0) return true
-    const before = this.#isChunked ? `${this.#heldHead}${chunk.length.toString(16)}\r\n` : this.#heldHead
-    this.#heldHead = ''
-    if (before === '') return socket.write(this.#lasting(chunk))
-    const after = this.#isChunked ? 2 : 0
-    if (chunk.length <= ONE_WRITE_BYTES) {
-      const bytes = Buffer.allocUnsafe(before.length + chunk.length + after)
-      bytes.write(before, 0, 'latin1')
-      chunk.copy(bytes, before.length)
-      if (after !== 0) bytes.write('\r\n', before.length + chunk.length, 'latin1')
-      return socket.write(bytes)
-    }
+    if (this.#isChunked) this.#heldHead += `${chunk.length.toString(16)}\r\n`
+    else if (this.#heldHead === '') return socket.write(this.#lasting(chunk))
+    const after = this.#isChunked ? '\r\n' : ''
+    if (chunk.length <= ONE_WRITE_BYTES) return this.#write(chunk, after)
     const bytes = this.#lasting(chunk)
     socket.cork()
-    socket.write(before, 'latin1')
+    this.#write(NOTHING, '')
     socket.write(bytes)
-    if (after !== 0) socket.write('\r\n', 'latin1')
+    if (after !== '') socket.write(after, 'latin1')
     socket.uncork()
     return !socket.writableNeedDrain
   }
@@ -123,27 +147,56 @@ export class Http1Answer {
   /** False when less was sent than was promised: then it must not look like a whole answer (RFC 9112, 8). */
   end(trailers: HeaderList | null): boolean {
     if (this.#left > 0) return false
-    let tail = this.#heldHead
-    this.#heldHead = ''
-    if (this.#isChunked) tail += `0\r\n${trailers !== null && this.#trailersWanted ? fields(trailers) : ''}\r\n`
-    if (tail !== '') this.#socket.write(tail, 'latin1')
+    if (this.#isChunked) {
+      this.#heldHead += `0\r\n${trailers !== null && this.#trailersWanted ? fieldLines(trailers) : ''}\r\n`
+    }
+    if (this.#heldHead !== '') this.#write(NOTHING, '')
     return true
+  }
+
+  /** What is held, and more, in one piece: each write is a TLS record and a system call. */
+  #write(chunk: Buffer, after: string): boolean {
+    const block = this.#heldBlock
+    const held = this.#heldHead
+    this.#heldBlock = NOTHING
+    this.#heldHead = ''
+    if (block.length === 0 && chunk.length === 0) return this.#socket.write(held, 'latin1')
+    const bytes = Buffer.allocUnsafe(block.length + held.length + chunk.length + after.length)
+    bytes.set(block)
+    let at = block.length
+    at += bytes.write(held, at, 'latin1')
+    bytes.set(chunk, at)
+    if (after !== '') bytes.write(after, at + chunk.length, 'latin1')
+    return this.#socket.write(bytes)
   }
 
   /** 101, and the bytes are no longer HTTP. */
   switchToWebSocket(headers: HeaderList): void {
     this.#socket.write(
-      `${statusLine(101)}${fields(headers)}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
+      `${statusLine(101)}${fieldLines(headers)}connection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
       'latin1',
     )
   }
 
   #persistence(isClosing: boolean): string {
     if (isClosing) return 'connection: close\r\n'
-    return this.#minor === 0 ? 'connection: keep-alive\r\n' : ''
+    return this.#isEleven ? '' : 'connection: keep-alive\r\n'
   }
 }
 
+function makeBlock(status: number, headers: HeaderList, edits: HeaderEdits): AnswerBlock {
+  const length = getHeader(headers, 'content-length')
+  const framing = length === null ? 'transfer-encoding: chunked\r\n' : ''
+  const text = `${statusLine(status)}${fieldLines(applyEdits(headers, edits))}${framing}${edits.setLines}`
+  return {
+    edits,
+    bytes: Buffer.from(text, 'latin1'),
+    hasDate: hasHeader(headers, 'date'),
+    bodyLength: length === null ? -1 : Number(length),
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
 const STATUS_LINES = new Map<number, string>()
 
 function statusLine(status: number): string {
@@ -156,14 +209,8 @@ function statusLine(status: number): string {
 }
 
 function startOf(status: number, headers: HeaderList): string {
-  const start = statusLine(status) + fields(headers)
+  const start = statusLine(status) + fieldLines(headers)
   return getHeader(headers, 'date') === null ? `${start}date: ${httpDate()}\r\n` : start
-}
-
-function fields(headers: HeaderList): string {
-  let text = ''
-  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`
-  return text
 }
 
 function flush(answer: Http1Answer): void {

@@ -5,8 +5,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
-import { getHeader, type HeaderList, hasToken, joinHeader } from '../http/headers.ts'
-import { parseRequestHead, type RequestHeadText } from '../http/request-head.ts'
+import type { HeaderList } from '../http/headers.ts'
 import { RequestHeadReader } from '../http/request-head-reader.ts'
 import { deadlineIn, joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
@@ -14,7 +13,8 @@ import type { ClientHalf, HeaderEdits } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { Http1Answer } from './http1-answer.ts'
 import { Http1Body } from './http1-body.ts'
-import { frameRequest, isPersistent } from './http1-head.ts'
+import { type Http1Head, readHttp1Head } from './http1-head.ts'
+import type { KeptAnswer } from './kept-answer.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import { SlowReader } from './slow-reader.ts'
 
@@ -42,6 +42,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   #deadline = 0
 
   readonly #head = new RequestHeadReader()
+  /** The head before, to recognise the next one by. */
+  #known: Http1Head | null = null
   readonly #body = new Http1Body()
   #continueWanted = false
 
@@ -117,32 +119,38 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   #readHead(bytes: Buffer): boolean {
     const limits = this.#owner.plan.limits
     const reader = this.#head
-    if (!reader.isBegun) this.#deadline = deadlineIn(limits.headersMs)
+    if (!reader.isBegun) {
+      const known = this.#known
+      const used = known === null ? 0 : known.standsIn(bytes, limits)
+      if (used > 0) {
+        if (used < bytes.length) this.#pending.putBack(bytes.subarray(used))
+        return this.#begin(known!)
+      }
+      this.#deadline = deadlineIn(limits.headersMs)
+    }
     const found = reader.read(bytes, limits)
     if (found === 'more') return false
     if (found !== 'whole') return this.#refuseBytes(found)
     this.#pending.putBack(reader.rest)
-    const head = parseRequestHead(reader.text, limits.maxHeaders)
-    if (typeof head === 'string') return this.#refuseBytes(head)
-    return this.#begin(head)
+    const read = readHttp1Head(reader.text, limits)
+    if (typeof read === 'string') return this.#refuseBytes(read)
+    this.#known = read.isKept ? read : null
+    return this.#begin(read)
   }
 
-  #begin(text: RequestHeadText): boolean {
-    const head = frameRequest(text)
-    if (typeof head === 'string') return this.#refuseBytes(head)
-    const headers = head.headers
+  #begin(read: Http1Head): true {
+    const head = read.head
     this.#requests++
     this.#deadline = 0
     const plan = this.#owner.plan
     this.#closing =
       this.#draining ||
-      !isPersistent(head) ||
+      !read.isPersistent ||
       this.#requests >= plan.limits.maxRequestsPerConnection ||
       deadlineIn(0) - this.#bornAt > plan.limits.maxConnectionAgeMs
     this.#body.begin(head.bodyLength)
-    this.#continueWanted =
-      !this.#body.done && text.minor === 1 && hasToken(getHeader(headers, 'expect'), '100-continue')
-    this.#answer.reset(text.minor, hasToken(joinHeader(headers, 'te'), 'trailers'))
+    this.#continueWanted = read.expectsContinue
+    this.#answer.reset(read.isEleven, read.takesTrailers)
     this.#answering = true
     this.#reader.reset()
     this.#x = new Exchange(head, this, this, plan)
@@ -203,6 +211,10 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     this.#closing = this.#answer.head(status, headers, edits.setLines, isBodiless, this.#closing)
   }
 
+  repeatHead(kept: KeptAnswer, edits: HeaderEdits, own: HeaderList, id: string): boolean {
+    return !this.#ended && !this.#closing && this.#body.done && this.#answer.repeat(kept, edits, own, id)
+  }
+
   sendData(chunk: Buffer): boolean {
     if (this.#ended) return true
     const sent = this.#answer.data(chunk)
@@ -227,6 +239,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     socket.off('drain', this.#onDrain)
     socket.pause()
     this.#tunnelled = true
+    this.#known = null
     this.#deadline = 0
     this.#answer.switchToWebSocket(headers)
     const ahead = this.#pending.take()

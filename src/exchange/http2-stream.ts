@@ -10,6 +10,7 @@ import { getHeader, type HeaderList, TOKEN } from '../http/headers.ts'
 import { httpDate, TICK_MS } from './clock.ts'
 import type { ClientHalf, HeaderEdits, HttpLimits, ListenerPlan } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
+import { HeadMemo } from './head-memo.ts'
 import { SlowReader } from './slow-reader.ts'
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
@@ -111,6 +112,7 @@ export class Http2Stream implements ClientHalf {
         headers,
         bodyLength: isConnect ? 0 : bodyLength,
         connectProtocol: isConnect ? connectProtocol : null,
+        memo: new HeadMemo(),
       },
       this,
       this.#connection,
@@ -221,6 +223,11 @@ export class Http2Stream implements ClientHalf {
       // As in #respond; the answer is whole without them.
       this.#stream.sendTrailers({})
     }
+  }
+
+  /** Field compression wants fields, not a text of them. */
+  repeatHead(): boolean {
+    return false
   }
 
   sendData(chunk: Buffer): boolean {

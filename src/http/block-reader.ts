@@ -31,6 +31,11 @@ export class BlockReader {
     this.#tail = before
   }
 
+  /** True where a part of a block came already. */
+  get isBegun(): boolean {
+    return this.#seen !== ''
+  }
+
   /** @returns How many bytes behind `from` belong to the block, which is whole then; or MORE, or NEVER. */
   read(bytes: Buffer, from: number): number {
     const room = this.#maxBytes - this.#seen.length
@@ -40,7 +45,8 @@ export class BlockReader {
     const found = seam.indexOf(CRLFCRLF)
     if (found !== -1) {
       const used = found + CRLFCRLF.length - this.#tail.length
-      this.text = used === piece.length ? this.#seen + piece : this.#seen + piece.slice(0, used)
+      // Never a part of a longer string: what is kept of a block must not keep what came behind it.
+      this.text = this.#seen + (used === piece.length ? piece : bytes.toString('latin1', from, from + used))
       this.#seen = ''
       this.#tail = this.#before
       return used

@@ -3,6 +3,13 @@
 /** [name, value, name, value, ...]: lower-case names, order and duplicates kept. */
 export type HeaderList = string[]
 
+/** The fields as HTTP/1.x writes them, each line with its CRLF. */
+export function fieldLines(headers: HeaderList): string {
+  let lines = ''
+  for (let i = 0; i < headers.length; i += 2) lines += `${headers[i]!}: ${headers[i + 1]!}\r\n`
+  return lines
+}
+
 /** First value of a field; null where there is none. `name` must be lower case. */
 export function getHeader(headers: HeaderList, name: string): string | null {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1]!

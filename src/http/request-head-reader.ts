@@ -68,10 +68,9 @@ export class RequestHeadReader {
 
   #finish(chunk: Buffer, piece: string, end: number): 'whole' {
     const used = end - this.#length
-    this.text =
-      this.#length === 0
-        ? piece.slice(0, used)
-        : Buffer.concat([...this.#parts, chunk.subarray(0, used)], end).toString('latin1')
+    // Never a part of a longer string: what is kept of a head must not keep what came behind it.
+    if (this.#length > 0) this.text = Buffer.concat([...this.#parts, chunk.subarray(0, used)], end).toString('latin1')
+    else this.text = used === piece.length ? piece : chunk.toString('latin1', 0, used)
     this.rest = used === chunk.length ? null : chunk.subarray(used)
     this.isBegun = false
     this.#parts = []

@@ -1,5 +1,5 @@
 /** Request ids and W3C trace context: made, checked, continued. Knows no exporter. */
-import { randomFillSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 const ALL_ZERO = /^0+$/
@@ -52,16 +52,19 @@ export function isRequestId(text: string): boolean {
   return REQUEST_ID.test(text)
 }
 
-const pool = Buffer.allocUnsafe(4096)
-let used = pool.length
+/** Of the text that ids are cut from: an id that is kept keeps all of it. */
+const POOL_BYTES = 512
+let pool = ''
+let used = 0
 
-/** One call to the random source for some two hundred ids. */
+/** One call to the random source for some dozen ids. */
 function randomHex(bytes: number): string {
-  if (used + bytes > pool.length) {
-    randomFillSync(pool)
+  const digits = bytes * 2
+  if (used + digits > pool.length) {
+    pool = randomBytes(POOL_BYTES).toString('hex')
     used = 0
   }
-  const text = pool.toString('hex', used, used + bytes)
-  used += bytes
+  const text = pool.slice(used, used + digits)
+  used += digits
   return text
 }

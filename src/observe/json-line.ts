@@ -20,5 +20,15 @@ export function jsonTextOrNull(text: string, maxLength: number): string {
 
 /** A JSON number with three decimals at most; null where there is none (negative or not finite). */
 export function jsonMs(value: number): string {
-  return value >= 0 && Number.isFinite(value) ? String(Math.round(value * 1000) / 1000) : 'null'
+  if (!(value >= 0 && value < MOST_MS))
+    return value >= MOST_MS && Number.isFinite(value) ? String(Math.round(value)) : 'null'
+  const micros = Math.round(value * 1000)
+  const whole = Math.floor(micros / 1000)
+  const part = micros - whole * 1000
+  return part === 0 ? String(whole) : `${whole}.${THOUSANDTHS[part]!}`
 }
+
+/** A fortnight: beyond it nobody counts microseconds, and they would not be exact. */
+const MOST_MS = 2 ** 30
+/** `001` to `999` without the zeros at their ends: a decimal fraction is dear to write. */
+const THOUSANDTHS = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, '0').replace(/0+$/, ''))

@@ -7,6 +7,7 @@ import type { Configuration } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { AuditEvent, AuditLog } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { RepeatedText } from '../exchange/repeated-text.ts'
 import { maskCards } from './card-mask.ts'
 import { jsonMs, jsonText, jsonTextOrNull } from './json-line.ts'
 import { LineFile, standardOutput } from './line-file.ts'
@@ -159,15 +160,40 @@ function accessLine(x: Exchange, maskPath: (path: string) => string): string {
   const failure = x.failure
   const route = x.route
   return (
-    `{"time":"${isoNow()}","id":${jsonTextOrNull(x.id, MAX_TEXT)},"listener":${known(x.listener.name)}` +
-    `,"client":${jsonText(x.clientAddress, 64)},"protocol":"${x.head.protocol}","method":${jsonText(x.method, 32)}` +
-    `,"host":${jsonTextOrNull(x.host, MAX_TEXT)},"path":${jsonTextOrNull(maskPath(x.path), MAX_PATH)}` +
-    `,"webSocket":${x.isWebSocket},"status":${x.status},"bytesIn":${x.bytesIn},"bytesOut":${x.bytesOut}` +
+    `{"time":"${isoNow()}","id":${jsonTextOrNull(x.id, MAX_TEXT)}${requestText(x, maskPath)}${x.status}` +
+    `,"bytesIn":${x.bytesIn},"bytesOut":${x.bytesOut}` +
     `,"durationMs":${jsonMs(performance.now() - x.startedAt)},"upstreamMs":${jsonMs(x.upstreamMs)}` +
     `,"route":${route === null ? 'null' : known(route.name)},"service":${route === null ? 'null' : known(route.serviceName)}` +
     `,"endpoint":${known(x.endpoint)},"user":${jsonTextOrNull(x.user, MAX_TEXT)}` +
-    `,"failure":${failure === null ? 'null' : `"${failure.code}"`},"detail":${failure === null ? 'null' : jsonTextOrNull(failure.detail, MAX_TEXT)}}`
+    `${failure === null ? NO_FAILURE : `,"failure":"${failure.code}","detail":${jsonTextOrNull(failure.detail, MAX_TEXT)}}`}`
   )
+}
+
+const NO_FAILURE = ',"failure":null,"detail":null}'
+
+/** From the listener to the status: the same for a head that comes again. */
+function requestText(x: Exchange, maskPath: (path: string) => string): string {
+  const { clientAddress: client, method, host, path } = x
+  const listener = x.listener.name
+  const memo = x.head.memo
+  const last = memo.logText
+  if (
+    last !== null &&
+    last.listener === listener &&
+    last.client === client &&
+    last.method === method &&
+    last.host === host &&
+    last.path === path &&
+    last.maskPath === maskPath
+  ) {
+    return last.text.again()
+  }
+  const text =
+    `,"listener":${known(listener)},"client":${jsonText(client, 64)},"protocol":"${x.head.protocol}"` +
+    `,"method":${jsonText(method, 32)},"host":${jsonTextOrNull(host, MAX_TEXT)}` +
+    `,"path":${jsonTextOrNull(maskPath(path), MAX_PATH)},"webSocket":${x.isWebSocket},"status":`
+  memo.logText = { listener, client, method, host, path, maskPath, text: new RepeatedText(text) }
+  return text
 }
 
 const texts = new Map<string, string>()

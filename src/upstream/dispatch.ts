@@ -3,15 +3,18 @@
  * told about the answer. Above this seam nobody knows which engine runs.
  */
 import type { Duplex } from 'node:stream'
+import type { KeptAnswer } from '../exchange/kept-answer.ts'
 import type { HeaderList } from '../http/headers.ts'
 
-/** A request and its handler in one: the engine reads the fields once, when the request is written. */
+/** A request and its handler in one: the engine reads the fields when the request is written. */
 export interface UpstreamCall {
   readonly method: string
   /** Path and query. */
   readonly path: string
   /** Without framing: the engine adds Content-Length, Transfer-Encoding, Connection and Upgrade. */
   readonly headers: HeaderList
+  /** Request line and `headers` as HTTP/1.1 writes them, each line with its CRLF. */
+  readonly headText: string
   /** The whole body; null where there is none or it is streamed. */
   readonly body: Buffer | null
   /** Length of a streamed body in bytes, -1 where it is not known; 0 where nothing is streamed. */
@@ -31,7 +34,8 @@ export interface UpstreamCall {
   onBodyResume(): void
   /** 1xx other than 101. */
   onInformational(status: number, headers: HeaderList): void
-  onHead(status: number, headers: HeaderList): void
+  /** `kept`: of a head that came before, equal byte for byte; where it says the length, data or the end follow at once. */
+  onHead(status: number, headers: HeaderList, kept: KeptAnswer | null): void
   /** `chunk` may be overwritten once this has returned. */
   onData(chunk: Buffer): void
   onEnd(trailers: HeaderList | null): void

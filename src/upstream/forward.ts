@@ -14,12 +14,13 @@ import {
   type UpstreamHalf,
 } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import type { KeptAnswer } from '../exchange/kept-answer.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
-import { getHeader, type HeaderList, HOP_BY_HOP, withoutFields } from '../http/headers.ts'
+import { fieldLines, getHeader, type HeaderList, HOP_BY_HOP, withoutFields } from '../http/headers.ts'
 import { repeatsSingleton } from '../http/singletons.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import type { Endpoint } from './endpoint.ts'
-import { nominatedNames, requestHeaders } from './request-headers.ts'
+import { nominatedNames, requestHeaders, requestText } from './request-headers.ts'
 import { Seeker } from './seeker.ts'
 import type { Service } from './service.ts'
 import { openTunnel } from './tunnel.ts'
@@ -46,7 +47,6 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   // what an engine reads
   readonly method: string
   readonly path: string
-  readonly headers: HeaderList
   readonly body: Buffer | null
   readonly streamLength: number
   readonly firstByteMs: number
@@ -86,14 +86,23 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.path = affinity === null ? target : affinity.read(x, this, target)
     const inspected = answers === null ? null : answers(x)
     this.#answer = affinity === null ? inspected : affinity.filter(x, this, inspected)
-    this.headers = this.#answer === null ? requestHeaders(x) : wholeAndPlain(requestHeaders(x))
-    if (this.#handshake !== null) for (const each of handshakeHeaders(this.#handshake)) this.headers.push(each)
     this.firstByteMs = firstByteMs
     this.betweenBytesMs = betweenBytesMs
     const hasBody = x.head.bodyLength !== 0 && !x.isWebSocket
     this.body = hasBody ? x.bodyBytes : null
     this.streamLength = hasBody && x.bodyBytes === null ? x.head.bodyLength : 0
     x.upstream = this
+  }
+
+  get headers(): HeaderList {
+    const headers = this.#answer === null ? requestHeaders(this.#x) : wholeAndPlain(requestHeaders(this.#x))
+    if (this.#handshake !== null) headers.push(...handshakeHeaders(this.#handshake))
+    return headers
+  }
+
+  get headText(): string {
+    if (this.#answer === null && this.#handshake === null) return requestText(this.#x, this.path)
+    return `${this.method} ${this.path} HTTP/1.1\r\n${fieldLines(this.headers)}`
   }
 
   // --- the service's side ---
@@ -135,19 +144,31 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     if (!this.#over && status === 103) this.#x.sendInformational(status, withoutHopByHop(headers))
   }
 
-  onHead(status: number, headers: HeaderList): void {
+  onHead(status: number, headers: HeaderList, kept: KeptAnswer | null): void {
     if (this.#over) return
     const x = this.#x
+    if (kept?.isPlain && this.#handshake === null && this.#answer === null && this.service.affinity === null) {
+      this.#answerBegun = true
+      x.upstreamMs = performance.now() - x.startedAt
+      x.respondHead(status, headers, kept)
+      return
+    }
     // Over HTTP/2 a 2xx would say that the WebSocket is open, which it is not.
     if (this.#handshake !== null && status < 300) return this.#refuseHead('upstream-upgrade-refused')
     if (repeatsSingleton(headers)) return this.#refuseHead('upstream-repeated-field')
     this.#answerBegun = true
     x.upstreamMs = performance.now() - x.startedAt
     const type = getHeader(headers, 'content-type')
-    if (type?.startsWith('text/event-stream')) x.deadline = 0
+    const isStream = type?.startsWith('text/event-stream') === true
+    if (isStream) x.deadline = 0
     const shown = this.#answer === null ? headers : this.#answer.onHead(status, headers)
-    if (shown === null) this.#heldStatus = status
-    else x.respondHead(status, this.#settled(relayable(status, shown)))
+    if (shown === null) {
+      this.#heldStatus = status
+      return
+    }
+    const relayed = this.#settled(relayable(status, shown))
+    if (kept !== null) kept.isPlain = !isStream && relayed === headers && status !== 304
+    x.respondHead(status, relayed)
   }
 
   #refuseHead(code: FailureCode): void {

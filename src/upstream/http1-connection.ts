@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import { deadlineIn, joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
+import type { KeptAnswer } from '../exchange/kept-answer.ts'
 import { BlockReader, MORE } from '../http/block-reader.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
 import { CHUNKED, parseResponseHead, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts'
@@ -16,6 +17,8 @@ import {
   type UpstreamErrorCode,
 } from './dispatch.ts'
 import type { Inlet } from './inlet.ts'
+import { type KnownHead, keepHead } from './known-head.ts'
+import { writeRequest } from './request-writer.ts'
 
 /** The pool, as a connection sees it. */
 export interface ConnectionKeeper {
@@ -28,8 +31,6 @@ export interface ConnectionKeeper {
 const MAX_HEAD_BYTES = 32 * 1024
 const MAX_FIELDS = 256
 const MAX_INFORMATIONAL = 16
-/** A body up to this size goes out in one write together with its head. */
-const ONE_WRITE_BYTES = 16 * 1024
 
 export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking {
   readonly #inlet: Inlet
@@ -51,6 +52,8 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   #pending: Buffer | null = null
   readonly #headReader = new BlockReader(MAX_HEAD_BYTES, 'HTTP/1.', '')
   #head: ResponseHead | null = null
+  /** The head before, to recognise the next one by. */
+  #known: KnownHead | null = null
   #informational = 0
   #left = 0
   #chunks: ChunkedDecoder | null = null
@@ -92,29 +95,11 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
   }
 
   #write(call: UpstreamCall): void {
-    const { method, body, streamLength, headers } = call
-    let head = `${method} ${call.path} HTTP/1.1\r\n`
-    for (let i = 0; i < headers.length; i += 2) head += `${headers[i]!}: ${headers[i + 1]!}\r\n`
-    if (call.isWebSocket) head += 'connection: Upgrade\r\nupgrade: websocket\r\n'
-    if (body !== null) head += `content-length: ${body.length}\r\n`
-    else if (streamLength > 0) head += `content-length: ${streamLength}\r\n`
-    else if (streamLength === -1) head += 'transfer-encoding: chunked\r\n'
-    else if (method === 'POST' || method === 'PUT' || method === 'PATCH') head += 'content-length: 0\r\n'
-    head += '\r\n'
-    const socket = this.#socket
-    if (body !== null && body.length <= ONE_WRITE_BYTES) {
-      const whole = Buffer.allocUnsafe(head.length + body.length)
-      whole.write(head, 0, 'latin1')
-      body.copy(whole, head.length)
-      socket.write(whole)
-    } else {
-      socket.write(head, 'latin1')
-      if (body !== null) socket.write(body)
-    }
-    if (streamLength === 0) return
+    writeRequest(this.#socket, call)
+    if (call.streamLength === 0) return
     this.#requestDone = false
-    this.#isChunkedRequest = streamLength === -1
-    this.#owed = streamLength
+    this.#isChunkedRequest = call.streamLength === -1
+    this.#owed = call.streamLength
     call.onBodyWanted(this)
   }
 
@@ -196,6 +181,15 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
 
   /** False: more bytes are needed, or the connection is not ours any more. */
   #readHead(call: UpstreamCall, bytes: Buffer): boolean {
+    const known = this.#known
+    const isToHead = call.method === 'HEAD'
+    if (known !== null && !this.#headReader.isBegun && !isToHead && known.standsIn(bytes)) {
+      const used = known.length
+      this.#pending = used === bytes.length ? null : bytes.subarray(used)
+      const isFollowed = this.#pending !== null || known.head.bodyLength === 0
+      this.#begin(call, known.head, isFollowed ? known.kept() : null)
+      return true
+    }
     const reader = this.#headReader
     const used = reader.read(bytes, 0)
     if (used < 0) {
@@ -203,20 +197,25 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
       if (used !== MORE) this.#fail('BAD_ANSWER')
       return false
     }
-    const head = parseResponseHead(reader.text, MAX_FIELDS, call.method === 'HEAD')
+    const head = parseResponseHead(reader.text, MAX_FIELDS, isToHead)
     this.#pending = used === bytes.length ? null : bytes.subarray(used)
     if (head === null) {
       this.#fail('BAD_ANSWER')
       return false
     }
     if (head.status < 200) return this.#readInterim(call, head)
+    this.#known = isToHead || used !== reader.text.length ? null : keepHead(reader.text, head)
+    this.#begin(call, head, null)
+    return true
+  }
+
+  #begin(call: UpstreamCall, head: ResponseHead, kept: KeptAnswer | null): void {
     this.#head = head
     this.#left = head.bodyLength
     this.#chunks = head.bodyLength === CHUNKED ? new ChunkedDecoder() : null
     this.#deadline = deadlineIn(call.betweenBytesMs)
-    call.onHead(head.status, head.headers)
+    call.onHead(head.status, head.headers, kept)
     if (head.bodyLength === 0 && this.#call === call) this.#finish(null)
-    return true
   }
 
   #readInterim(call: UpstreamCall, head: ResponseHead): boolean {

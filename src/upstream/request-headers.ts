@@ -1,8 +1,9 @@
 /** What an upstream is told: the client's fields without hop-by-hop and forged ones, and the gateway's own. */
 
 import type { Exchange, Peer } from '../exchange/exchange.ts'
+import { RepeatedText } from '../exchange/repeated-text.ts'
 import { forwardedValue, isForgedName } from '../http/forwarded.ts'
-import { type HeaderList, HOP_BY_HOP, joinHeader } from '../http/headers.ts'
+import { fieldLines, type HeaderList, HOP_BY_HOP, joinHeader } from '../http/headers.ts'
 import { readMaxForwards, viaHop } from '../http/hops.ts'
 
 // Settled by the gateway itself: the host it vetted, the length it counted, the expectation it met.
@@ -24,6 +25,49 @@ const WEBSOCKET_OWN: ReadonlySet<string> = new Set([
 
 /** Flat list, ready for dispatch. The body's length is added by the caller. */
 export function requestHeaders(x: Exchange): HeaderList {
+  const out = lastingHeaders(x)
+  out.push('x-request-id', x.id, 'traceparent', x.traceparent)
+  return out
+}
+
+/**
+ * Request line and the same fields as HTTP/1.1 writes them, each line with its CRLF. For a head that comes again, only what
+ * is new in it is made anew.
+ *
+ * @param target Path and query for the service.
+ */
+export function requestText(x: Exchange, target: string): string {
+  return `${lastingText(x, target)}x-request-id: ${x.id}\r\ntraceparent: ${x.traceparent}\r\n`
+}
+
+function lastingText(x: Exchange, target: string): string {
+  const { method, headers, authority, clientAddress: client, scheme, isFromTrustedProxy } = x
+  const { via, forwardedBy } = x.listener
+  const memo = x.head.memo
+  const last = memo.upstreamText
+  // All that `lastingHeaders` reads: the peer is that of the connection, and whether it is a WebSocket stands in the head.
+  if (
+    last !== null &&
+    last.method === method &&
+    last.target === target &&
+    last.headers === headers &&
+    last.authority === authority &&
+    last.client === client &&
+    last.scheme === scheme &&
+    last.isFromTrustedProxy === isFromTrustedProxy &&
+    last.via === via &&
+    last.forwardedBy === forwardedBy
+  ) {
+    return last.text.again()
+  }
+  const text = `${method} ${target} HTTP/1.1\r\n${fieldLines(lastingHeaders(x))}`
+  const made = { method, target, headers, authority, client, scheme, isFromTrustedProxy, via, forwardedBy }
+  memo.upstreamText = { ...made, text: new RepeatedText(text) }
+  return text
+}
+
+/** All but what is new with every request. */
+function lastingHeaders(x: Exchange): HeaderList {
   const from = x.headers
   const nominated = nominatedNames(from)
   const out: HeaderList = ['host', x.authority]
@@ -40,14 +84,7 @@ export function requestHeaders(x: Exchange): HeaderList {
   }
   const { fields } = origin(x)
   for (let i = 0; i < fields.length; i++) out.push(fields[i]!)
-  out.push(
-    'x-forwarded-for',
-    priorHops === null ? x.peer.address : `${priorHops}, ${x.peer.address}`,
-    'x-request-id',
-    x.id,
-    'traceparent',
-    x.traceparent,
-  )
+  out.push('x-forwarded-for', priorHops === null ? x.peer.address : `${priorHops}, ${x.peer.address}`)
   if (via !== null) out.push('via', viaHop(x.head.protocol, via))
   if (x.method === 'OPTIONS') {
     const left = readMaxForwards(from)

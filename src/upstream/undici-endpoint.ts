@@ -113,7 +113,7 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter {
     const list = readHeaders(controller.rawHeaders, headers)
     if (status < 200) {
       if (status !== 100) this.#call.onInformational(status, list)
-    } else this.#call.onHead(status, list)
+    } else this.#call.onHead(status, list, null)
   }
 
   onResponseData(_controller: Undici.DispatchController, chunk: Buffer): void {

@@ -8,6 +8,7 @@ import { PassThrough } from 'node:stream'
 import type { Failure } from '../../src/errors.ts'
 import type { ClientHalf, HeaderEdits, HttpLimits, ListenerPlan, Stage } from '../../src/exchange/contracts.ts'
 import { Exchange, type Peer } from '../../src/exchange/exchange.ts'
+import { HeadMemo } from '../../src/exchange/head-memo.ts'
 import type { HeaderList } from '../../src/http/headers.ts'
 
 export class FakeClient implements ClientHalf {
@@ -38,6 +39,10 @@ export class FakeClient implements ClientHalf {
       this.chunks.push(body)
       this.ended = true
     }
+  }
+
+  repeatHead(): boolean {
+    return false
   }
 
   sendData(chunk: Buffer): boolean {
@@ -177,6 +182,7 @@ export function fakeExchange(options: FakeOptions = {}): FakeExchange {
     headers: options.headers ?? [],
     bodyLength: options.bodyLength ?? 0,
     connectProtocol: null,
+    memo: new HeadMemo(),
   }
   const x = new Exchange(head, client, peer, listener)
   x.id = options.id ?? 'request-1'

@@ -10,6 +10,7 @@ import {
   WAIT,
 } from '../../src/exchange/contracts.ts'
 import { Exchange, type Peer } from '../../src/exchange/exchange.ts'
+import { HeadMemo } from '../../src/exchange/head-memo.ts'
 import type { HeaderList } from '../../src/http/headers.ts'
 import { TEXT, writeFrame } from '../../src/http/websocket-frames.ts'
 import { makeInspect } from '../../src/messages/inspect.ts'
@@ -71,6 +72,7 @@ function run(ask: Ask): Told {
     headers: ask.headers ?? [],
     bodyLength: ask.length ?? body.length,
     connectProtocol: null,
+    memo: new HeadMemo(),
   }
   const x = new Exchange(head, client, {} as Peer, listener)
   x.query = ask.query ?? ''

@@ -11,6 +11,7 @@ class Call implements UpstreamCall {
   readonly method = 'POST'
   readonly path = '/x'
   readonly headers = ['host', 'a']
+  readonly headText = 'POST /x HTTP/1.1\r\nhost: a\r\n'
   readonly body = null
   readonly isWebSocket = false
   readonly firstByteMs = 60_000

@@ -14,6 +14,7 @@ class Call implements UpstreamCall {
   readonly method: string
   readonly path: string
   readonly headers: HeaderList = ['host', 'x']
+  readonly headText: string
   readonly body: Buffer | null = null
   readonly streamLength = 0
   readonly isWebSocket = false
@@ -28,6 +29,7 @@ class Call implements UpstreamCall {
   constructor(path = '/', method = 'GET') {
     this.path = path
     this.method = method
+    this.headText = `${method} ${path} HTTP/1.1\r\nhost: x\r\n`
   }
 
   onStart(control: UpstreamControl): void {

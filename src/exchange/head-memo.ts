@@ -1,0 +1,39 @@
+/**
+ * What was found in a request head, or made of it, kept for the next head of the same connection that is equal to it byte
+ * for byte. It knows no connection; what depends on the time, on a limit or on a plan does not belong here.
+ */
+import type { HeaderList } from '../http/headers.ts'
+import type { HeadFacts } from './head-facts.ts'
+import type { RepeatedText } from './repeated-text.ts'
+
+export class HeadMemo {
+  facts: HeadFacts | null = null
+  upstreamText: UpstreamText | null = null
+  logText: LogText | null = null
+}
+
+/** The head as an upstream is told it, and all that it was made from: it holds only where these are the same. */
+export interface UpstreamText {
+  readonly method: string
+  readonly target: string
+  readonly headers: HeaderList
+  readonly authority: string
+  readonly client: string
+  readonly scheme: string
+  readonly isFromTrustedProxy: boolean
+  readonly via: string | null
+  readonly forwardedBy: string
+  /** Request line and fields, each line with its CRLF. */
+  readonly text: RepeatedText
+}
+
+/** What the access log says of a head, and all that it was made from: it holds only where these are the same. */
+export interface LogText {
+  readonly listener: string
+  readonly client: string
+  readonly method: string
+  readonly host: string
+  readonly path: string
+  readonly maskPath: (path: string) => string
+  readonly text: RepeatedText
+}
