@@ -32,6 +32,8 @@ export interface RouteStages {
   readonly admitUser?: Stage | null
   /** Opens a sealed identifier of the URL. */
   readonly sealed?: Stage | null
+  /** Limits that count by a field of the body. */
+  readonly admitBody?: Stage | null
   /** For routes that offer WebSocket. */
   readonly socket: Stage | null
   /** For routes with OPTIONS. */
@@ -56,6 +58,7 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
   if (parts.sealed) stages.push(parts.sealed) // Once it is known who asks: guessing tokens is slowed by the limits too.
   if (parts.socket !== null) stages.push(parts.socket) // In memory too, but after admit: handshakes that are refused count.
   if (parts.lastHop !== null) stages.push(parts.lastHop) // An answer of our own, for those only who may ask the service.
+  if (parts.admitBody) stages.push(parts.admitBody) // Collects the body, so as late as it may be: a step of its own.
   if (parts.inspect !== null) stages.push(parts.inspect) // Only for those who may send: collects the body under a cap.
   stages.push(parts.end) // Last: what is forwarded is what all of the above saw.
   return Object.freeze(stages)

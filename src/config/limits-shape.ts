@@ -2,24 +2,24 @@
 import { z } from 'zod'
 import { cidrs, count, DURATION_SENTENCE, duration, durationText, rate, secret } from './shape-terms.ts'
 
-/** Parts of a key: a word, or `header NAME` and `cookie NAME`. */
-const PART = /^(?:address|user|route|method|host|event|all|(?:header|cookie) [!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})$/
+/** Parts of a key: a word, or `header NAME`, `cookie NAME` and `field NAME`. */
+const PART = /^(?:address|user|route|method|host|event|all|(?:header|cookie|field) [!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})$/
 const part = z
   .string()
   .regex(
     PART,
-    'is nothing to count by; write "address", "user", "route", "method", "host", "event", "all", "header NAME" or "cookie NAME"',
+    'is nothing to count by; write "address", "user", "route", "method", "host", "event", "all", "header NAME", "cookie NAME" or "field NAME"',
   )
   .meta({ title: 'key part' })
 
 const by = z
   .union([part.transform((one) => [one]), z.array(part).min(1).max(5)], {
     error:
-      'must be what to count by, or a list of it: "address", "user", "route", "method", "host", "event", "all", "header NAME", "cookie NAME"',
+      'must be what to count by, or a list of it: "address", "user", "route", "method", "host", "event", "all", "header NAME", "cookie NAME", "field NAME"',
   })
   .prefault('address')
   .describe(
-    'What is counted, alone or together (`["address", "route"]`): `address` is the client address, IPv6 by prefix; `user` who signed in; `route`, `method`, `host`; `header NAME` and `cookie NAME` what the client says of itself; `all` everybody together; `event`, for `messageLimits` only, each configured socket.io event for itself, all others together.',
+    'What is counted, alone or together (`["address", "route"]`): `address` is the client address, IPv6 by prefix; `user` who signed in; `route`, `method`, `host`; `header NAME` and `cookie NAME` what the client says of itself; `field NAME` a member of a JSON object or form in the body, for example the account of a sign-in (bodies up to 64 KB; in lower case and without spaces around); `all` everybody together; `event`, for `messageLimits` only, each configured socket.io event for itself, all others together.',
   )
 
 const block = z
@@ -57,6 +57,19 @@ const ban = z
   })
   .describe('Ban a client address that goes on while it is refused.')
 
+const known = z
+  .strictObject({
+    for: duration('20 days', 'How long a client address stays known.', 1000),
+    statuses: z
+      .array(z.int().min(200).max(399))
+      .min(1)
+      .max(20)
+      .describe('Statuses that a success has, and a failure never: `[204]`, `[303]`.'),
+  })
+  .describe(
+    'Do not let strangers lock somebody out: a client address whose request under the same key succeeded before has a count of its own, once the common one is used up. For limits on an account.',
+  )
+
 export const limit = z.strictObject({
   by,
   missing: z
@@ -86,6 +99,7 @@ export const limit = z.strictObject({
     ),
   tarpit: tarpit.optional(),
   ban: ban.optional(),
+  known: known.optional(),
   exempt: cidrs.describe('Client addresses that this limit neither counts nor refuses.'),
   deny: cidrs.describe('Client addresses that are refused with 403 where this limit applies; stronger than `exempt`.'),
   dryRun: z

@@ -45,6 +45,7 @@ export function checkReferences(root: unknown, findings: Findings): void {
     }
   }
   checkUserLimits(top, findings)
+  checkFieldLimits(top, findings)
   const transcripts = membersOf(membersOf(top.listeners).transcripts)
   services.use(membersOf(transcripts.source).service, ['listeners', 'transcripts', 'source', 'service'], findings)
   for (const [k, name] of textsOf(transcripts.limits)) {
@@ -63,7 +64,26 @@ const isByEvent = (limit: unknown): boolean => countsBy(limit, 'event')
 
 function countsBy(limit: unknown, what: string): boolean {
   const { by } = membersOf(limit)
-  return by === what || textsOf(by).some(([, part]) => part === what)
+  const isMeant = (part: unknown): boolean => part === what || (typeof part === 'string' && part.startsWith(`${what} `))
+  return isMeant(by) || textsOf(by).some(([, part]) => isMeant(part))
+}
+
+/** Where no body is looked into, they would count nobody. */
+function checkFieldLimits(top: ReturnType<typeof membersOf>, findings: Findings): void {
+  const limits = membersOf(top.limits)
+  const check = (names: unknown, path: SettingPath): void => {
+    for (const [k, name] of textsOf(names)) {
+      if (!countsBy(limits[name], 'field')) continue
+      findings.mismatch([...path, k], 'counts by a field of the body, which is looked into for "routes[].limits" only')
+    }
+  }
+  for (const [i, each] of listOf(top.routes).entries()) {
+    check(membersOf(membersOf(each).socket).messageLimits, ['routes', i, 'socket', 'messageLimits'])
+  }
+  for (const [name, each] of Object.entries(membersOf(top.listeners))) {
+    check(membersOf(membersOf(each).tokens).limits, ['listeners', name, 'tokens', 'limits'])
+    if (name === 'transcripts') check(membersOf(each).limits, ['listeners', name, 'limits'])
+  }
 }
 
 /** Where nobody signs in, all would be one user. */

@@ -164,7 +164,9 @@ export class Exchange {
    * refused with 413 and the callback never comes.
    */
   collectBody(maxBytes: number, onCollected: (body: Buffer) => void): void {
-    if (this.bodyBytes !== null) return onCollected(this.bodyBytes)
+    if (this.bodyBytes !== null) {
+      return this.bodyBytes.length > maxBytes ? this.refuse('body-too-large') : onCollected(this.bodyBytes)
+    }
     if (this.head.bodyLength > maxBytes) return this.refuse('body-too-large')
     if (this.bodyEnded) {
       this.bodyBytes = Buffer.alloc(0)

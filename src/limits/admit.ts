@@ -16,6 +16,7 @@ import {
   WAIT,
 } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { MAX_COUNTED_BODY, readBodyField } from './body-field.ts'
 import { type AddFields, type FieldsKind, makeFields } from './fields.ts'
 import type { LimitEvents } from './limit-events.ts'
 import { wholeSeconds } from './limiter.ts'
@@ -74,7 +75,12 @@ class Admit {
   }
 
   /** Adds the fields and refuses where a rule did. A rule that was not asked has no state. */
-  conclude(x: Exchange, claims: readonly Claim[], asked: readonly Rule[], states: ClaimStates): Step {
+  conclude(x: Exchange, claims: readonly Claim[], asked: readonly Rule[], states: ClaimStates, isKnown = false): Step {
+    if (!isKnown && isForStrangers(asked, states)) return this.#lookWhetherKnown(x, claims, asked, states)
+    return this.#decide(x, claims, asked, states)
+  }
+
+  #decide(x: Exchange, claims: readonly Claim[], asked: readonly Rule[], states: ClaimStates): Step {
     let waitMs = 0
     let strictest: Rule | null = null
     let isStoreDown = false
@@ -105,9 +111,37 @@ class Admit {
     const { metrics, store, events } = this.#parts
     metrics.count('limit_decisions_total', claims.length === 0 ? 'exempt' : 'allowed')
     for (let i = 0; i < claims.length; i++) {
-      if (asked[i]!.penalties !== null) chargeLater(x, asked[i]!, claims[i]!, store, events)
+      const rule = asked[i]!
+      const claim = claims[i]!
+      if (rule.penalties !== null) chargeLater(x, rule, claim, store, events)
+      if (rule.known !== null) rule.known.rememberLater(x, rule.known.keyOf(rule.key.of(x) ?? '', x), store)
     }
     return GO
+  }
+
+  /** Only those who go over ask the store a second time, and only where the limit knows clients. */
+  #lookWhetherKnown(x: Exchange, claims: readonly Claim[], asked: readonly Rule[], states: ClaimStates): Step {
+    const own = claims.slice()
+    const looks: Claim[] = []
+    for (let i = 0; i < asked.length; i++) {
+      const { known, limiter } = asked[i]!
+      const state = states[i] ?? null
+      if (known === null || state === null || state.allowed) continue
+      const key = known.keyOf(claims[i]!.key, x)
+      looks.push(known.look(key))
+      own[i] = limiter.claim(key)
+    }
+    const look = new KnownLook(this, x, { claims, own, asked, states })
+    const found = this.#parts.store.claim(looks, look)
+    return found === null ? WAIT : this.concludeLook(x, look.step, found)
+  }
+
+  /** A stranger is refused as before; a known client is counted for itself. */
+  concludeLook(x: Exchange, { claims, own, asked, states }: KnownStep, found: ClaimStates): Step {
+    const isKnown = found.every((state) => state !== null && state.used > 0 && !state.degraded)
+    if (!isKnown) return this.#decide(x, claims, asked, states)
+    const counted = this.#parts.store.claim(own, new Decision(this, x, own, asked, true))
+    return counted === null ? WAIT : this.#decide(x, own, asked, counted)
   }
 
   #isDenied(x: Exchange): boolean {
@@ -148,16 +182,74 @@ class Decision implements ClaimWaiter {
   readonly #x: Exchange
   readonly #claims: readonly Claim[]
   readonly #asked: readonly Rule[]
+  readonly #isKnown: boolean
 
-  constructor(admit: Admit, x: Exchange, claims: readonly Claim[], asked: readonly Rule[]) {
+  constructor(admit: Admit, x: Exchange, claims: readonly Claim[], asked: readonly Rule[], isKnown = false) {
     this.#admit = admit
     this.#x = x
     this.#claims = claims
     this.#asked = asked
+    this.#isKnown = isKnown
   }
 
   onStates(states: ClaimStates): void {
     if (this.#x.finished) return
-    if (this.#admit.conclude(this.#x, this.#claims, this.#asked, states) === GO) this.#x.resume()
+    const step = this.#admit.conclude(this.#x, this.#claims, this.#asked, states, this.#isKnown)
+    if (step === GO) this.#x.resume()
+  }
+}
+
+/** True where somebody is refused, and only by limits that know clients. */
+function isForStrangers(asked: readonly Rule[], states: ClaimStates): boolean {
+  let isRefused = false
+  for (let i = 0; i < states.length; i++) {
+    const state = states[i] ?? null
+    const rule = asked[i]!
+    if (state === null || state.allowed || rule.isDry) continue
+    if (rule.known === null || !rule.limiter.wasCounted(state)) return false
+    isRefused = true
+  }
+  return isRefused
+}
+
+interface KnownStep {
+  /** As they were refused. */
+  readonly claims: readonly Claim[]
+  readonly states: ClaimStates
+  /** The same for a known client. */
+  readonly own: readonly Claim[]
+  readonly asked: readonly Rule[]
+}
+
+/** The wait of one exchange for whether its client is known. */
+class KnownLook implements ClaimWaiter {
+  readonly step: KnownStep
+  readonly #admit: Admit
+  readonly #x: Exchange
+
+  constructor(admit: Admit, x: Exchange, step: KnownStep) {
+    this.#admit = admit
+    this.#x = x
+    this.step = step
+  }
+
+  onStates(states: ClaimStates): void {
+    if (this.#x.finished) return
+    if (this.#admit.concludeLook(this.#x, this.step, states) === GO) this.#x.resume()
+  }
+}
+
+/** The same for rules that count by a field of the body, which is collected for them. */
+export function makeBodyAdmit(rules: readonly Rule[], parts: AdmitParts): Stage {
+  const admit = makeAdmit(rules, parts)
+  const fields = [...new Set(rules.flatMap((rule) => rule.key.fields))]
+  return (x) => {
+    if (x.head.bodyLength === 0) return admit(x)
+    x.collectBody(Math.min(MAX_COUNTED_BODY, x.route!.maxBodyBytes), () => {
+      if (fields.some((name) => readBodyField(x, name) === 'repeated')) {
+        x.refuse('message-unreadable', 'a field that a limit counts by stands there twice')
+      } else if (admit(x) === GO) x.resume()
+    })
+    return WAIT
   }
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Exchange } from '../exchange/exchange.ts'
 import { clientKey } from '../http/address.ts'
 import { joinHeader } from '../http/headers.ts'
+import { readBodyField } from './body-field.ts'
 
 /** Between parts; no value of a part contains it, and each rule has its own number of parts: keys are told apart. */
 const BETWEEN = '|'
@@ -35,8 +36,9 @@ export class Key {
     return this.parts.includes('user')
   }
 
-  get isByEvent(): boolean {
-    return this.parts.includes('event')
+  /** Names of fields of the body. */
+  get fields(): string[] {
+    return this.parts.filter((part) => part.startsWith('field ')).map((part) => part.slice('field '.length))
   }
 
   /**
@@ -72,6 +74,8 @@ function reader(part: string, ipv6Prefix: number | null): ReadPart {
       return (_x, event) => plain(event)
     case 'header':
       return headerReader(name.toLowerCase())
+    case 'field':
+      return fieldReader(name)
     case 'cookie':
       return cookieReader(name)
     default:
@@ -80,6 +84,13 @@ function reader(part: string, ipv6Prefix: number | null): ReadPart {
 }
 
 const readClientKey: ReadPart = (x) => x.clientKey
+
+function fieldReader(name: string): ReadPart {
+  return (x) => {
+    const read = readBodyField(x, name)
+    return read === null || read === 'repeated' ? null : hashed(read.value)
+  }
+}
 
 function headerReader(name: string): ReadPart {
   return (x) => {

@@ -7,6 +7,7 @@ import { AddressCaps } from '../exchange/address-caps.ts'
 import type { CounterStore } from '../exchange/contracts.ts'
 import { makeCidrMatcher } from '../http/address.ts'
 import { Key } from './key.ts'
+import { Known } from './known.ts'
 import { compileLimit, type Limiter } from './limiter.ts'
 import { Tarpit } from './tarpit.ts'
 
@@ -31,6 +32,8 @@ export interface Rule {
   /** Points by status of the answer; null: none. */
   readonly penalties: ReadonlyMap<number, number> | null
   readonly tarpit: Tarpit | null
+  /** Clients that have a count of their own; null: nobody has. */
+  readonly known: Known | null
   readonly ban: BanAfter | null
   /** Counted and logged, never refused. */
   readonly isDry: boolean
@@ -46,7 +49,7 @@ export function compileRule(
   storeConfig: StoreConfig,
   caps: (name: string, max: number) => AddressCaps = (_name, max) => new AddressCaps(max),
 ): Rule {
-  const { exempt, deny, concurrent, tarpit, ban, dryRun } = config
+  const { exempt, deny, concurrent, tarpit, known, ban, dryRun } = config
   const statuses = Object.entries(config.penalties).map(([status, points]): [number, number] => [
     Number(status),
     points,
@@ -59,6 +62,7 @@ export function compileRule(
     isExempt: exempt.length === 0 ? null : makeCidrMatcher(exempt),
     running: concurrent === undefined ? null : caps(`limit ${name}`, concurrent),
     penalties: statuses.length === 0 ? null : new Map(statuses),
+    known: known === undefined ? null : new Known(name, store, known.for, known.statuses),
     tarpit: tarpit === undefined ? null : new Tarpit(tarpit.delay, tarpit.max),
     ban: ban === undefined ? null : { after: ban.after, withinMs: ban.within, forMs: ban.for },
     isDry: dryRun,

@@ -137,6 +137,7 @@ export class RouteBuilder {
         signIn: null,
         sealed: this.#opener(config),
         admitUser: admit.after,
+        admitBody: admit.body,
         socket: config.webSocket ? makeSocketAdmission(bounds) : null,
         lastHop: config.methods.includes('OPTIONS') ? lastHop : null,
         inspect: config.messages === undefined ? null : this.#inspect(config.messages, config.socketIo, bounds),

@@ -236,6 +236,13 @@ const TABLE: readonly Row[] = [
     'limits.per-customer.by[1]: is nothing to count by; write "address"',
   ],
   ['"by": "address"', '"by": ["address", ▶"header X Y"]', 'limits.per-customer.by[1]: is nothing to count by'],
+  [
+    '"per-reader": { "rate"',
+    '"per-reader": { "by": "field user", "rate"',
+    'listeners.transcripts.limits[0]: counts by a field of the body, which is looked into for "routes[].limits" only',
+  ],
+  ['"burst": 40', '"known": ▶{}', 'limits.per-customer.known.statuses: is missing'],
+  ['"burst": 40', '"known": { "statuses": [▶401] }', 'limits.per-customer.known.statuses[0]: must be at most 399'],
   ['"by": "address"', '"by": ▶[]', 'limits.per-customer.by: is empty; name at least one'],
   ['"block": "5 minutes"', '"block": ["1 minute", ▶"soon"]', 'limits.per-customer.block[1]: is not a duration'],
   ['"burst": 40', '"penalties": { ▶"200": 1 }', 'limits.per-customer.penalties["200"]: is not the status of a failure'],
@@ -359,6 +366,7 @@ const TABLE: readonly Row[] = [
 
 /** Where the sentence is expected when no ▶ says so: at the object in which something is missing. */
 const OWNERS: Readonly<Record<string, string>> = {
+  'listeners.transcripts.limits[0]': '"per-reader"]',
   'routes[0].limits[0]': '"per-customer", "per-message"',
   'routes[0].service': '{ "name": "chat"',
   'routes[0].purpose': '{ "name": "chat"',

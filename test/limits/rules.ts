@@ -17,6 +17,7 @@ export function limit(points: number, more: Partial<LimitConfig> = {}): LimitCon
     forgive: 86_400_000,
     penalties: {},
     concurrent: undefined,
+    known: undefined,
     exempt: [],
     deny: [],
     dryRun: false,
