@@ -89,6 +89,7 @@ export const FAILURES = {
   'not-found': client(404, 'Nothing is here'),
   'range-not-satisfiable': client(416, 'This range does not exist'),
   'client-gone': client(499, 'The client left'),
+  'unread-answer': client(499, 'The client does not read its answer'),
   'exchange-timeout': gateway(504, 'The request took too long'),
   draining: gateway(503, 'The gateway is stopping'),
   internal: gateway(500, 'Something went wrong'),

@@ -1,5 +1,5 @@
 /** Starts a gateway process and connects it to its signals. Without a configuration of one's own: the demo. */
-import { setFlagsFromString } from 'node:v8'
+import { setDefaultHighWaterMark } from 'node:stream'
 import { ConfigurationError } from './errors.ts'
 import { Gateway } from './gateway.ts'
 
@@ -13,9 +13,8 @@ const HARD_END_MS = 1000
 
 /** Resolves when the gateway serves. Mistakes go to standard error, one a line, and set the exit code 1. */
 export async function main(options: MainOptions): Promise<void> {
-  // A young generation that never grows: what a proxy makes dies at once, and what passes through should not push it out of
-  // the processor's cache. Streams of gigabytes cost less of both, memory and time (docs/threat-model.md, Measured).
-  setFlagsFromString('--semi-space-growth-factor=1')
+  // What a client that stops reading may have waiting: one piece of an answer, as it is read (src/upstream/inlet.ts).
+  setDefaultHighWaterMark(false, 32 * 1024)
   const demo = options.configPath === null ? await (await import('../demo/start.ts')).startBehindGateway() : null
   const gateway = new Gateway({
     configPath: options.configPath ?? demo!.configPath,

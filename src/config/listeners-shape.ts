@@ -11,6 +11,12 @@ const connections = z
     max: count(10_000, 'Open connections on this listener; further ones are closed at once.'),
     perAddress: count(200, 'Open connections from one client address (IPv6: one /64).'),
     inFlightPerAddress: count(100, 'Requests of one client address being answered at the same time (IPv6: one /64).'),
+    maxUnsent: size(
+      '64 MB',
+      'Bytes of answers that wait for clients which read slowly, all connections of the listener together; over it the client that took nothing for longest is cut.',
+      '1 MB',
+      '64 GB',
+    ),
     maxAge: duration('1 hour', 'Age after which a connection is closed once its running requests are answered.'),
     maxRequests: count(100_000, 'Requests on one connection, after which it is closed.'),
   })

@@ -8,6 +8,7 @@ import type { HeaderList } from '../http/headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import type { SharedBans } from './shared-bans.ts'
+import type { UnsentBytes } from './unsent-bytes.ts'
 
 /** The stage is done with the exchange and the next one may run. */
 export const GO = 0
@@ -306,6 +307,8 @@ export interface ListenerPlan {
   /** Edits for answers given before a route is known. */
   readonly edits: HeaderEdits
   readonly limits: HttpLimits
+  /** What waits for slow clients of the listener. */
+  readonly unsent: UnsentBytes
   /** Called once for every exchange that ends. */
   readonly onFinish: (x: Exchange) => void
   readonly canned: (code: FailureCode) => Buffer

@@ -17,6 +17,7 @@ import { type Http1Head, readHttp1Head } from './http1-head.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import { SlowReader } from './slow-reader.ts'
+import type { Reader } from './unsent-bytes.ts'
 
 /** What a client may still send after an answer that ends the connection, before it is cut. */
 const LINGER_BYTES = 1024 * 1024
@@ -26,7 +27,7 @@ const DRAIN_IDLE_MS = 1000
 /** Pipelined bytes kept while an answer is running. */
 const MAX_AHEAD_BYTES = 64 * 1024
 
-export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
+export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, Reader {
   readonly address: string
   readonly secure: boolean
   readonly serverName: string
@@ -63,6 +64,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
   readonly #onDrain = (): void => this.#x?.upstream?.onClientDrain()
   readonly #onMore = (): void => this.#process()
   readonly #onClose = (): void => this.#closed('client-gone')
+  readonly cut = (): void => this.destroy('unread-answer')
 
   constructor(socket: Socket, arrival: Arrival, serverName: string, secure: boolean, owner: ConnectionOwner) {
     this.#socket = socket
@@ -315,6 +317,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
     if (this.#ended) return
     this.#ended = true
     leaveClock(this)
+    this.#owner.plan.unsent.tell(this, 0, true)
     this.#pending.clear()
     const x = this.#x
     this.#x = null
@@ -338,10 +341,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer {
       this.#closing = true
       this.#x.refuse('body-timeout')
     }
-    const waiting = this.#socket.writableLength
-    // To count what was written is dear, and almost always nothing waits.
-    const written = waiting === 0 ? 0 : this.#socket.bytesWritten
-    if (this.#reader.isStuck(written, waiting, this.#owner.plan.limits.sendMs)) this.destroy()
+    if (this.#reader.isStuckOn(this.#socket, this.#owner.plan.limits.sendMs)) this.destroy()
+    else this.#owner.plan.unsent.tell(this, this.#socket.writableLength, this.#reader.tookAny)
   }
 }
 

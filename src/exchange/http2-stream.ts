@@ -8,10 +8,12 @@ import { Failure, type FailureCode } from '../errors.ts'
 import { streamBodyLength } from '../http/framing.ts'
 import { getHeader, type HeaderList, TOKEN } from '../http/headers.ts'
 import { httpDate, TICK_MS } from './clock.ts'
-import type { ClientHalf, HeaderEdits, HttpLimits, ListenerPlan } from './contracts.ts'
+import type { ClientHalf, HeaderEdits, ListenerPlan } from './contracts.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { HeadMemo } from './head-memo.ts'
+import { joinLines, record, soundFields } from './http2-fields.ts'
 import { SlowReader } from './slow-reader.ts'
+import type { Reader } from './unsent-bytes.ts'
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
 
@@ -26,9 +28,10 @@ export interface StreamOwner extends Peer {
   onStreamEnd(half: Http2Stream): void
 }
 
-export class Http2Stream implements ClientHalf {
+export class Http2Stream implements ClientHalf, Reader {
   readonly #stream: ServerHttp2Stream
   readonly #connection: StreamOwner
+  readonly #plan: ListenerPlan
   #x: Exchange | null = null
   #reading = false
   #bodyEnded = false
@@ -45,13 +48,15 @@ export class Http2Stream implements ClientHalf {
   #trailersWanted = false
   #trailers: HeaderList | null = null
 
-  constructor(stream: ServerHttp2Stream, connection: StreamOwner) {
+  constructor(stream: ServerHttp2Stream, connection: StreamOwner, plan: ListenerPlan) {
     this.#stream = stream
     this.#connection = connection
+    this.#plan = plan
   }
 
-  begin(raw: string[], endStream: boolean, plan: ListenerPlan): void {
+  begin(raw: string[], endStream: boolean): void {
     const stream = this.#stream
+    const plan = this.#plan
     stream.on('close', () => this.onGone())
     const headers: HeaderList = []
     let method = ''
@@ -272,7 +277,13 @@ export class Http2Stream implements ClientHalf {
     })
   }
 
+  cut(): void {
+    this.onGone('unread-answer')
+    this.#stream.destroy(new Error('the client reads nothing'))
+  }
+
   onGone(code: FailureCode = 'client-gone'): void {
+    this.#plan.unsent.tell(this, 0, true)
     this.#connection.onStreamEnd(this)
     if (this.#ended) return
     this.#ended = true
@@ -285,7 +296,8 @@ export class Http2Stream implements ClientHalf {
     return !this.#ended && !this.#stream.destroyed && !this.#stream.closed
   }
 
-  onTick(now: number, limits: HttpLimits): void {
+  onTick(now: number): void {
+    const { limits } = this.#plan
     if (this.#tunnelled) {
       const bytesIn = this.#x?.bytesIn ?? this.#tunnelBytes
       this.#connection.onData(bytesIn - this.#tunnelBytes)
@@ -301,49 +313,6 @@ export class Http2Stream implements ClientHalf {
     if (!this.#stream.destroyed && this.#reader.isStuck(this.#sentBytes, this.#stream.writableLength, limits.sendMs)) {
       this.#stream.destroy(new Error('the client reads nothing'))
       this.onGone()
-    }
+    } else this.#plan.unsent.tell(this, this.#stream.writableLength, this.#reader.tookAny)
   }
-}
-
-/** Names lower-case tokens, values without control characters (RFC 9113, 8.2.1), no connection-specific fields (8.2.2). */
-function soundFields(headers: HeaderList): boolean {
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!
-    const value = headers[i + 1]!
-    if (!TOKEN.test(name) || name !== name.toLowerCase()) return false
-    if (/[\0-\x08\x0a-\x1f\x7f]/.test(value) || /^[\t ]|[\t ]$/.test(value)) return false
-    if (FORBIDDEN_FIELDS.has(name) || (name === 'te' && value !== 'trailers')) return false
-  }
-  return true
-}
-
-const FORBIDDEN_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
-
-/** One line for each name; of Set-Cookie, whose lines cannot be joined, all. */
-function joinLines(headers: HeaderList): HeaderList {
-  const out: HeaderList = []
-  const places = new Map<string, number>()
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!
-    const place = name === 'set-cookie' ? undefined : places.get(name)
-    if (place !== undefined) out[place] += `, ${headers[i + 1]!}`
-    else {
-      places.set(name, out.length + 1)
-      out.push(name, headers[i + 1]!)
-    }
-  }
-  return out
-}
-
-function record(headers: HeaderList): Record<string, string | string[]> {
-  const out: Record<string, string | string[]> = {}
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!
-    const value = headers[i + 1]!
-    const before = out[name]
-    if (before === undefined) out[name] = value
-    else if (Array.isArray(before)) before.push(value)
-    else out[name] = [before, value]
-  }
-  return out
 }

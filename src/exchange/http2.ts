@@ -102,7 +102,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   #begin(stream: ServerHttp2Stream, flags: number, rawHeaders: string[]): void {
     const plan = this.owner.plan
     this.#requests++
-    const half = new Http2Stream(stream, this)
+    const half = new Http2Stream(stream, this, plan)
     this.#streams.add(half)
     if (
       this.#requests >= plan.limits.maxRequestsPerConnection ||
@@ -110,7 +110,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     ) {
       this.drain()
     }
-    half.begin(rawHeaders, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0, plan)
+    half.begin(rawHeaders, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
   }
 
   readonly #onControl = (): void => {
@@ -164,7 +164,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
 
   onTick(now: number): void {
     const limits = this.owner.plan.limits
-    for (const half of this.#streams) half.onTick(now, limits)
+    for (const half of this.#streams) half.onTick(now)
     if (!this.#budget.settle(this.#socket.bytesRead, this.#socket.bytesWritten, now)) return this.#cut()
     if (this.#streams.size > 0) return
     if (this.#closingSince !== 0 && now - this.#closingSince > CLOSE_MS) this.destroy()

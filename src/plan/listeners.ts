@@ -6,6 +6,7 @@ import { cannedAnswers } from '../exchange/canned.ts'
 import type { HttpLimits, ListenerPlan } from '../exchange/contracts.ts'
 import type { Router } from '../exchange/router.ts'
 import { compileEdits } from '../exchange/security-headers.ts'
+import { UnsentBytes } from '../exchange/unsent-bytes.ts'
 import { makeCidrMatcher } from '../http/address.ts'
 import { canonicalHost, isLoopbackHost, matchHost } from '../http/host.ts'
 import { makeAddressBan } from '../limits/ban-check.ts'
@@ -45,11 +46,13 @@ export function listenerSocket(
     isBanned: (address) => standing.bans.isAddressBanned(address),
     handshakeMs: timeouts.handshake,
     handshakes: config.handshakes,
-    plan: (covers) => listenerPlan(socket, covers, httpLimits(config), factsOf(config), all, standing),
+    plan: (covers) =>
+      listenerPlan(socket, covers, httpLimits(config), connections.maxUnsent, factsOf(config), all, standing),
   }
 }
 
 const ADMIN_CONNECTIONS = 256
+const ADMIN_UNSENT_BYTES = 16 * 1024 * 1024
 
 /** The admin listener has no settings but its address: it is for one machine's own programs. */
 export function adminSocket(
@@ -76,7 +79,7 @@ export function adminSocket(
     isBanned: () => false,
     handshakeMs: 0,
     handshakes: { max: 0, perAddress: 0, perSecond: 0, perAddressPerMinute: 0 },
-    plan: (covers) => listenerPlan(socket, covers, ADMIN_LIMITS, facts, all, standing),
+    plan: (covers) => listenerPlan(socket, covers, ADMIN_LIMITS, ADMIN_UNSENT_BYTES, facts, all, standing),
   }
 }
 
@@ -148,6 +151,7 @@ function listenerPlan(
   socket: Socket,
   covers: ListenerPlan['isDirected'],
   limits: HttpLimits,
+  maxUnsent: number,
   facts: Facts,
   all: Configuration,
   standing: Standing,
@@ -173,6 +177,7 @@ function listenerPlan(
     ipv6Prefix: all.limits.store.ipv6Prefix,
     edits,
     limits,
+    unsent: new UnsentBytes(maxUnsent),
     onFinish: (x) => {
       metrics.observeExchange(x)
       log.access(x)

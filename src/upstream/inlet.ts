@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 
 /** A larger piece would be more to hold for a client that stops reading; smaller ones cost more of the processor. */
-const READ_BYTES = 64 * 1024
+const READ_BYTES = 32 * 1024
 const shared = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /** Takes bytes that are overwritten once it has returned: what is kept has to be copied. */

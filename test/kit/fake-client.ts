@@ -9,6 +9,7 @@ import type { Failure } from '../../src/errors.ts'
 import type { ClientHalf, HeaderEdits, HttpLimits, ListenerPlan, Stage } from '../../src/exchange/contracts.ts'
 import { Exchange, type Peer } from '../../src/exchange/exchange.ts'
 import { HeadMemo } from '../../src/exchange/head-memo.ts'
+import { UnsentBytes } from '../../src/exchange/unsent-bytes.ts'
 import type { HeaderList } from '../../src/http/headers.ts'
 
 export class FakeClient implements ClientHalf {
@@ -162,6 +163,7 @@ export function fakeExchange(options: FakeOptions = {}): FakeExchange {
     isDirected: () => true,
     ipv6Prefix: 64,
     edits: options.edits ?? NO_EDITS,
+    unsent: new UnsentBytes(64 * 1024 * 1024),
     limits: FAKE_LIMITS,
     canned: () => Buffer.alloc(0),
     onRefusedBytes() {},

@@ -7,6 +7,7 @@ import { ConfigurationError } from '../../src/errors.ts'
 import { AddressCaps } from '../../src/exchange/address-caps.ts'
 import type { ListenerPlan } from '../../src/exchange/contracts.ts'
 import type { Exchange } from '../../src/exchange/exchange.ts'
+import { UnsentBytes } from '../../src/exchange/unsent-bytes.ts'
 import { loadCertificates } from '../../src/listen/certificates.ts'
 import { Listener, type ListenerOptions } from '../../src/listen/listener.ts'
 import { ListenerSet } from '../../src/listen/listener-set.ts'
@@ -35,6 +36,7 @@ function planOf(word: string, held: Exchange[] = []): ListenerPlan {
   return {
     ipv6Prefix: 64,
     limits: LIMITS,
+    unsent: new UnsentBytes(2 ** 26),
     edits: { add: [], remove: new Set(), keep: new Set() },
     onFinish: () => {},
     canned: () => Buffer.from('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'),
