@@ -13,14 +13,16 @@ export interface Secret {
 }
 
 // Asterisks may be emphasis; three of them are a code that went already.
-const GAP = '(?:[^\\d*{}]|\\*(?!\\*\\*)(?<!\\*\\*\\*)|\\d(?= ?-? ?(?:digit|stellig|chiffres|d[ií]gitos|cifre))){0,24}?'
+/** A date of expiry between a label and its code is none of it. */
+const GAP =
+  '(?:(?:0?[1-9]|1[0-2]) ?[/.-] ?(?:20)?[2-4]\\d(?=[^\\d/.-]{1,8}\\d{3})|[^\\d*{}]|\\*(?!\\*\\*)(?<!\\*\\*\\*)|\\d(?= ?-? ?(?:digit|stellig|chiffres|d[ií]gitos|cifre))){0,24}?'
 const CODE = '(\\d ?\\d ?\\d(?: ?\\d)?)(?!\\d)'
 /** Words that mean nothing else. */
 const PLAIN_LABEL =
   'cvv2?|cvc2?|cvn2?|cav2|cvp2|card (?:verification|security) (?:code|value|number)|karten?pr(?:ü|ue)f(?:nummer|ziffer|code|zahl)|kartensicherheitscode'
 /** Words that may mean a code for something else. */
 const OTHER_LABEL =
-  'security code|sicherheits(?:code|nummer)|pr(?:ü|ue)f(?:nummer|ziffer|code)|verification(?: (?:code|value|number))?|verify|csc|cid|c[óo]digo de (?:seguridad|segurança)|code de s[ée]curit[ée]|cryptogramme|codice di sicurezza|veiligheidscode|kod bezpieczeństwa|güvenlik kodu|код безопасности|安全码|セキュリティコード|back of (?:the|my) card|(?:on|the) back|pin(?: ?code)?|secret code|code'
+  'security(?: (?:code|number|no|digits))?|c[ .-]{1,2}v[ .-]{1,2}[vc2]|sicherheits(?:code|nummer)|pr(?:ü|ue)f(?:nummer|ziffer|code)|verification(?: (?:code|value|number))?|verify|csc|cid|c[óo]digo de (?:seguridad|segurança)|code de s[ée]curit[ée]|cryptogramme|codice di sicurezza|veiligheidscode|kod bezpieczeństwa|güvenlik kodu|код безопасности|安全码|セキュリティコード|back of (?:the|my) card|(?:on|the) back|pin(?: ?code)?|secret code|code'
 const labelled = (labels: string): RegExp => new RegExp(`(?<![\\p{L}])(?:${labels})(?![\\p{L}])${GAP}${CODE}`, 'giu')
 const PLAIN_CODE = labelled(PLAIN_LABEL)
 const OTHER_CODE = labelled(`${PLAIN_LABEL}|${OTHER_LABEL}`)
@@ -30,17 +32,19 @@ const LABEL_BEHIND = new RegExp(
 )
 
 /** ISO/IEC 7813: `%B number ^ name ^ date and more ?`, and `; number = date and more ?`. */
-const TRACK_1 = /%?b\d(?: ?\d){11,18}\^[^^\n]{2,40}\^[\d ]{3,80}\??/gi
+const TRACK_1 = /%?b ?\d(?: ?\d){11,18}\^[^^\n]{2,40}\^[\d ]{3,80}\??/gi
 const TRACK_2 = /(?:[;%+]|(?<!\d))\d{12,19}[=dD]\d{4,}[\d=]{0,110}\??/g
 const SENTINEL = /^[;%+b]/i
 
-const DATE = '(?:0?[1-9]|1[0-2])[ ]?[/.\\-|: ]{0,2}[ ]?(?:20)?[2-4]\\d(?!\\d)'
+const MONTH =
+  '(?:jan|ene|gen|f[eé]b|f[eé]v|m[aä]r|a[pbv]r|ma[iy]|mag|ju[nil]|giu|lug|aug|ago|ao[uû]|se[pt]|o[ckt]t|out|nov|d[eé][cz]|dic)\\p{L}{0,7}\\.?[ ,.-]{1,2}'
+const DATE = `(?:${MONTH}|(?:0?[1-9]|1[0-2])[ ]?[/.\\-|: ]{0,2}[ ]?)(?:20)?[2-4]\\d(?!\\d)`
 const BEHIND_DATE = new RegExp(
   `(?:[^\\d]{1,28}|)${DATE}[^\\d\\p{L}€$£]{1,8}(\\d{3,4})(?!\\d|[.,:/-]?\\d)(?!\\s?(?:€|eur|usd|\\$|£|%))`,
   'iuy',
 )
 const BEHIND_CARD = new RegExp(
-  `[ ,;:|/\\n-]{1,3}(\\d{3,4})(?=\\s*(?:$|[,;.)\\]|"\\n]|(?:exp\\p{L}*[^\\p{L}\\d]{0,3})?${DATE}))(?![.,]\\d)`,
+  `[ ,;:|/\\n([-]{1,3}(\\d{3,4})(?=\\s*(?:$|[,;.)\\]|"\\n]|(?:exp\\p{L}*[^\\p{L}\\d]{0,3})?${DATE}))(?![.,]\\d)`,
   'iuy',
 )
 

@@ -26,7 +26,7 @@ t.test('what the upstream parsed is what was routed', async (t) => {
   const fuzz = new RequestFuzz()
   await fuzz.start()
   t.teardown(() => fuzz.stop())
-  const { failed, ran } = await fuzzRequests(fuzz, FROM, FROM + CASES, performance.now() + MOST_MS)
+  const { failed, ran } = await fuzzRequests(fuzz, { from: FROM, to: FROM + CASES, until: performance.now() + MOST_MS })
   t.same(
     failed.map(({ seed, protocol, wrong }) => `seed ${seed}, ${protocol}: ${wrong}`),
     [],

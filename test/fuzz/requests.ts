@@ -11,8 +11,9 @@ import { type FrameClient, openFrames } from '../kit/http2-frames.ts'
 import { until } from '../kit/wait.ts'
 import { makeFrameCase } from './frame-grammar.ts'
 import { readRequests } from './llhttp.ts'
-import { Chance } from './random.ts'
+import type { Chance } from './random.ts'
 import { makeRequestCase, type RequestCase } from './request-grammar.ts'
+import { type Failed, type FuzzProtocol, runSeeds, type SeedRange } from './seeds.ts'
 import { type WatchedExchange, WatchedExchanges } from './watched-exchanges.ts'
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
@@ -238,38 +239,18 @@ function differs(arrived: Arrived, { x, pieces, bodyEnded }: WatchedExchange): s
   return body.equals(arrived.body) ? '' : `the body of ${what} arrived as another`
 }
 
-export interface Failed {
-  readonly seed: number
-  readonly protocol: 'h1' | 'h2'
-  readonly wrong: string
-}
-
-/** Runs seeds `from` to below `to`, some at once; every fourth over HTTP/2. */
-export async function fuzzRequests(
-  fuzz: RequestFuzz,
-  from: number,
-  to: number,
-  until: number,
-): Promise<{ failed: Failed[]; ran: number }> {
-  const failed: Failed[] = []
-  let next = from
-  const worker = async (): Promise<void> => {
-    while (next < to && performance.now() < until) {
-      const seed = next++
-      const chance = new Chance(seed)
-      const id = `q${seed}`
-      const protocol = seed % 4 === 0 ? 'h2' : 'h1'
-      const wrong =
-        protocol === 'h2' ? await fuzz.runFrames(chance, id) : await fuzz.runBytes(makeRequestCase(chance, id), chance)
-      if (wrong !== '') failed.push({ seed, protocol, wrong })
-    }
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
-  for (const wrong of await fuzz.settle()) {
-    const seed = Number(/[/-]q(\d+)/.exec(wrong)?.[1] ?? from)
-    failed.push({ seed, protocol: seed % 4 === 0 ? 'h2' : 'h1', wrong })
-  }
-  return { failed, ran: next - from }
-}
-
 const AT_ONCE = 16
+const protocolOf = (seed: number): FuzzProtocol => (seed % 4 === 0 ? 'h2' : 'h1')
+
+/** Runs the seeds; every fourth over HTTP/2. */
+export async function fuzzRequests(fuzz: RequestFuzz, range: SeedRange): Promise<{ failed: Failed[]; ran: number }> {
+  const { failed, ran } = await runSeeds(range, AT_ONCE, protocolOf, (seed, protocol, chance) => {
+    const id = `q${seed}`
+    return protocol === 'h2' ? fuzz.runFrames(chance, id) : fuzz.runBytes(makeRequestCase(chance, id), chance)
+  })
+  for (const wrong of await fuzz.settle()) {
+    const seed = Number(/[/-]q(\d+)/.exec(wrong)?.[1] ?? range.from)
+    failed.push({ seed, protocol: protocolOf(seed), wrong })
+  }
+  return { failed, ran }
+}

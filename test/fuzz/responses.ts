@@ -8,8 +8,8 @@ import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { type RawUpstream, type RecordedConnection, startRawUpstream } from '../kit/upstream.ts'
 import { type AnswerCase, makeAnswerCase } from './answer-grammar.ts'
 import { readAnswer } from './llhttp.ts'
-import { Chance } from './random.ts'
-import type { Failed } from './requests.ts'
+import type { Chance } from './random.ts'
+import { type Failed, runSeeds, type SeedRange } from './seeds.ts'
 
 const AT_ONCE = 12
 
@@ -103,26 +103,17 @@ async function judge(reply: Reply, made: AnswerCase, marker: string): Promise<st
   return `answered ${reply.status} ${JSON.stringify(reply.text.slice(0, 80))}, meant ${meant.status} ${meant.error} ${meant.isWhole} ${JSON.stringify(meant.body.toString('latin1').slice(0, 80))}`
 }
 
-/** Runs seeds `from` to below `to`, some at once, over both protocols in turn. */
-export async function fuzzResponses(
-  fuzz: ResponseFuzz,
-  from: number,
-  to: number,
-  until: number,
-): Promise<{ failed: Failed[]; ran: number }> {
-  const failed: Failed[] = []
-  let next = from
-  const worker = async (): Promise<void> => {
-    while (next < to && performance.now() < until) {
-      const seed = next++
-      const chance = new Chance(seed)
+/** Runs the seeds, over both protocols in turn. */
+export async function fuzzResponses(fuzz: ResponseFuzz, range: SeedRange): Promise<{ failed: Failed[]; ran: number }> {
+  const outcome = await runSeeds(
+    range,
+    AT_ONCE,
+    (seed) => (seed % 2 === 0 ? 'h2' : 'h1'),
+    (seed, protocol, chance) => {
       const marker = `r${seed}`
-      const protocol = seed % 2 === 0 ? 'h2' : 'h1'
-      const wrong = await fuzz.run(protocol, makeAnswerCase(chance, marker), chance, marker)
-      if (wrong !== '') failed.push({ seed, protocol, wrong })
-    }
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+      return fuzz.run(protocol, makeAnswerCase(chance, marker), chance, marker)
+    },
+  )
   await sleep(0)
-  return { failed, ran: next - from }
+  return outcome
 }

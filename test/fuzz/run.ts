@@ -8,8 +8,9 @@ import { minimise } from './minimise.ts'
 import { judgeParsers, runParserSeed } from './parsers.ts'
 import { Chance } from './random.ts'
 import { makeRequestCase } from './request-grammar.ts'
-import { type Failed, fuzzRequests, RequestFuzz } from './requests.ts'
+import { fuzzRequests, RequestFuzz } from './requests.ts'
 import { fuzzResponses, ResponseFuzz } from './responses.ts'
+import type { Failed } from './seeds.ts'
 
 const BATCH = 2000
 const { values } = parseArgs({
@@ -59,10 +60,11 @@ for (let seed = Number(values.seed); performance.now() < until; seed += BATCH) {
       (await isStill(bytes)) ? await minimise(bytes, isStill) : bytes,
     )
   }
-  const asked = await fuzzRequests(requests, seed, seed + BATCH, until)
+  const range = { from: seed, to: seed + BATCH, until }
+  const asked = await fuzzRequests(requests, range)
   for (const failed of asked.failed)
     tell('requests', failed, failed.protocol === 'h1' ? await smallRequest(failed) : null)
-  const answered = await fuzzResponses(responses, seed, seed + BATCH, until)
+  const answered = await fuzzResponses(responses, range)
   for (const failed of answered.failed) tell('responses', failed, await smallAnswer(failed))
   cases += BATCH + asked.ran + answered.ran
   console.log(`${cases} cases, ${failures} failures, next seed ${seed + BATCH}`)
