@@ -4,7 +4,8 @@
  */
 import { type LoadedConfiguration, loadConfiguration } from './config/load.ts'
 import { located } from './config/located.ts'
-import { type Environment, readRedisUrl } from './config/secrets.ts'
+import { type RedisAccess, readRedisAccess } from './config/redis-access.ts'
+import type { Environment } from './config/secrets.ts'
 import type { Configuration, StoreConfig } from './config/shape.ts'
 import { ConfigurationError } from './errors.ts'
 import type { AddressCaps } from './exchange/address-caps.ts'
@@ -152,8 +153,8 @@ export class Gateway {
 
   async #exchange({ configuration, warnings }: LoadedConfiguration): Promise<void> {
     const { configPath, env } = this.#options
-    const storeUrl = readRedisUrl(configuration.limits.store, env)
-    const storeKey = storeKeyOf(configuration.limits.store, storeUrl)
+    const storeAccess = readRedisAccess(configuration.limits.store, env)
+    const storeKey = storeKeyOf(configuration.limits.store, storeAccess)
     const logKey = JSON.stringify(configuration.log)
     const nextLog = logKey === this.#logKey ? null : makeLog(configuration.log)
     const isFirst = this.#log === null
@@ -166,7 +167,7 @@ export class Gateway {
       if (store === null || storeKey !== this.#storeKey) {
         store = makeStore(
           configuration.limits.store,
-          storeUrl,
+          storeAccess,
           (level, text) => log.gateway[level](text),
           this.#metrics,
         )
@@ -312,8 +313,8 @@ const DRAIN_LOOK_MS = 25
 const RELOAD_EVENT = { event: 'sys_reload', user: '-', address: '-', requestId: '-' } as const
 
 /** The store is kept over a reload where this stays the same. */
-function storeKeyOf(config: StoreConfig, url: string | null): string {
-  return JSON.stringify([url, config.redis])
+function storeKeyOf(config: StoreConfig, access: RedisAccess | null): string {
+  return JSON.stringify([access, config.redis])
 }
 
 function sleep(ms: number): Promise<void> {

@@ -40,8 +40,16 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
   for (const [i, each] of listOf(top.routes).entries()) {
     checkSecret(membersOf(membersOf(each).hide).key, ['routes', i, 'hide', 'key'], env, findings)
   }
-  const url = membersOf(membersOf(membersOf(top.limits).store).redis).url
-  const redisUrl = checkSecret(url, ['limits', 'store', 'redis', 'url'], env, findings)
+  const redis = membersOf(membersOf(membersOf(top.limits).store).redis)
+  const store = ['limits', 'store', 'redis']
+  const redisUrl = checkSecret(redis.url, [...store, 'url'], env, findings)
+  checkSecret(redis.password, [...store, 'password'], env, findings)
+  checkSecret(membersOf(redis.sentinel).password, [...store, 'sentinel', 'password'], env, findings)
+  const redisTls = membersOf(redis.tls)
+  checkFile(redisTls.ca, [...store, 'tls', 'ca'], MAX_CA_BYTES, false, findings)
+  checkFile(redisTls.cert, [...store, 'tls', 'cert'], MAX_PEM_BYTES, false, findings)
+  checkFile(redisTls.key, [...store, 'tls', 'key'], MAX_PEM_BYTES, true, findings)
+  checkSecret(redisTls.passphrase, [...store, 'tls', 'passphrase'], env, findings)
   const problem = redisUrl === null ? null : problemOfRedisUrl(redisUrl)
   if (problem !== null) findings.wrong(['limits', 'store', 'redis', 'url'], problem)
 }

@@ -1,6 +1,7 @@
 /** The section "limits" of the declaration: what is counted, how much is let through, and where the counts live. */
 import { z } from 'zod'
-import { cidrs, count, DURATION_SENTENCE, duration, durationText, rate, secret } from './shape-terms.ts'
+import { redis } from './redis-shape.ts'
+import { cidrs, count, DURATION_SENTENCE, duration, durationText, rate } from './shape-terms.ts'
 
 /** Parts of a key: a word, or `header NAME`, `cookie NAME` and `field NAME`. */
 const PART = /^(?:address|user|route|method|host|event|all|(?:header|cookie|field) [!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})$/
@@ -132,29 +133,7 @@ export const limitFields = z
 
 export const store = z
   .strictObject({
-    redis: z
-      .strictObject({
-        url: z
-          .union([
-            z
-              .string()
-              .regex(
-                /^rediss?:\/\/[^\s@]+$/,
-                'is not a Redis URL without a password; write for example "redis://127.0.0.1:6379", and a URL with a password as { "env": "REDIS_URL" }',
-              )
-              .meta({ title: 'Redis URL' }),
-            secret,
-          ])
-          .describe('redis:// or rediss:// URL, or a reference to it.'),
-        prefix: z
-          .string()
-          .regex(/^[A-Za-z0-9:_-]{1,32}$/, 'is not a key prefix')
-          .prefault('portcullis')
-          .describe('Start of every key.'),
-        timeout: duration('50 ms', 'A command that takes longer counts as an outage.'),
-      })
-      .optional()
-      .describe('Where limits are shared; without it they are in memory, per process.'),
+    redis: redis.optional().describe('Where limits are shared; without it they are in memory, per process.'),
     onOutage: z
       .enum(['local', 'allow', 'deny'])
       .prefault('local')

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ConfigurationError } from '../errors.ts'
 import { readBounded } from './file-reader.ts'
-import type { SecretReference, StoreConfig } from './shape.ts'
+import type { SecretReference } from './shape.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -40,21 +40,14 @@ export function readSecret(reference: SecretReference, env: Environment): string
   return found.value
 }
 
-const REDIS_URL = /^rediss?:\/\/[^\s]+$/
+const REDIS_URL = /^(?:rediss?:\/\/|unix:\/\/\/)[^\s]+$/
 
 /** A sentence where a secret is no Redis URL; null where it is one. It does not repeat the URL. */
 export function problemOfRedisUrl(url: string): string | null {
-  if (REDIS_URL.test(url) && URL.canParse(url)) return null
-  return 'what the reference leads to is not a redis:// or rediss:// URL'
+  if (REDIS_URL.test(url) && URL.canParse(url) && /^\/?[0-9]{0,5}$/.test(databaseOf(new URL(url)))) return null
+  return 'what the reference leads to is not a redis://, rediss:// or unix:/// URL'
 }
 
-/** The URL with its password, where one is configured; null: counts are kept in memory. Throws ConfigurationError. */
-export function readRedisUrl(store: StoreConfig, env: Environment): string | null {
-  const url = store.redis?.url
-  if (url === undefined) return null
-  if (typeof url === 'string') return url
-  const found = readSecret(url, env)
-  const problem = problemOfRedisUrl(found)
-  if (problem !== null) throw new ConfigurationError([`limits.store.redis.url: ${problem}`])
-  return found
+function databaseOf(url: URL): string {
+  return url.protocol === 'unix:' ? (url.searchParams.get('db') ?? '') : url.pathname
 }

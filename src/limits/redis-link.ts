@@ -6,9 +6,11 @@
  * then on only the probe speaks to Redis. It speaks exactly as a step does (same script, a write), so a Redis that
  * answers PING and refuses writes (read-only replica, out of memory, missing right) stays down.
  */
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import type { Metrics } from '../exchange/contracts.ts'
 import { Deadline, DeadlineError } from './deadline.ts'
+import { ProbeKeys } from './probe-keys.ts'
+import type { RedisClient } from './redis-client.ts'
 import type { RedisScript } from './redis-script.ts'
 import { type OnReply, ScriptCall } from './script-call.ts'
 import { WINDOW_SCRIPT } from './window-script.ts'
@@ -21,15 +23,12 @@ const PROBE_MS = 200
 /** A circuit that opens again this soon waits longer before it closes: at most PROBE_MAX_MS. */
 const RELAPSE_MS = 10_000
 const PROBE_MAX_MS = 1600
-const RECONNECT_MAX_MS = 500
-/** A connection on which nothing comes back for this long is replaced: after a cut network TCP alone would take minutes. */
-const DEAD_SOCKET_MS = 1000
 const CLOSE_MS = 500
 
 export class RedisLink {
-  readonly #redis: Redis
+  readonly #redis: Redis | Cluster
   readonly #where: string
-  readonly #probeKey: string
+  readonly #probeKeys: ProbeKeys
   readonly #log: StoreLog
   readonly #metrics: Metrics
   readonly #deadline: Deadline
@@ -40,7 +39,9 @@ export class RedisLink {
   /** An outage was logged and its end was not yet. */
   #isOutage = false
   #closed = false
-  #probing = false
+  /** Answers that a probe still waits for. */
+  #probing = 0
+  #probeError: Error | null = null
   #probeTimer: NodeJS.Timeout | null = null
   #probeMs = PROBE_MS
   #downSince: number
@@ -49,15 +50,16 @@ export class RedisLink {
 
   /** `onRecovered` is called each time the store is back, and the first time it is there. */
   constructor(
-    url: string,
+    { client, where }: RedisClient,
     timeoutMs: number,
     prefix: string,
     log: StoreLog,
     metrics: Metrics,
     onRecovered: () => void,
   ) {
-    this.#where = hostOf(url)
-    this.#probeKey = `${prefix}:probe`
+    this.#where = where
+    this.#redis = client
+    this.#probeKeys = new ProbeKeys(client, prefix)
     this.#log = log
     this.#metrics = metrics
     this.#onRecovered = onRecovered
@@ -66,7 +68,6 @@ export class RedisLink {
     this.#settled = new Promise((resolve) => {
       this.#settle = resolve
     })
-    this.#redis = new Redis(url, connectionOptions(timeoutMs))
     this.#redis.on('error', this.#onError)
     this.#redis.on('close', this.#onClose)
     this.#redis.on('ready', this.#onReady)
@@ -160,19 +161,21 @@ export class RedisLink {
   }
 
   #probe(): void {
-    if (this.#isUp || this.#closed || this.#probing || this.#redis.status !== 'ready') return
-    this.#probing = true
-    this.call(WINDOW_SCRIPT, [this.#probeKey], PROBE_ARGUMENTS, this.#onProbed)
+    if (this.#isUp || this.#closed || this.#probing > 0 || this.#redis.status !== 'ready') return
+    const keys = this.#probeKeys.current()
+    if (keys.length === 0 || this.#isOutage) this.#probeKeys.refresh()
+    this.#probing = keys.length
+    this.#probeError = null
+    for (const key of keys) this.call(WINDOW_SCRIPT, [key], PROBE_ARGUMENTS, this.#onProbed)
   }
 
+  /** Who must take writes takes them, or one of them does not. */
   readonly #onProbed = (error: Error | null): void => {
-    this.#probing = false
-    if (error !== null) {
-      if (!this.#closed) this.#announceOutage(reasonOf(error))
-      return
-    }
-    if (this.#closed || this.#isUp || this.#redis.status !== 'ready') return
-    this.#recover()
+    this.#probing--
+    this.#probeError ??= error
+    if (this.#probing > 0 || this.#closed) return
+    if (this.#probeError !== null) return this.#announceOutage(reasonOf(this.#probeError))
+    if (!this.#isUp && this.#redis.status === 'ready') this.#recover()
   }
 
   readonly #onError = (error: Error): void => {
@@ -188,31 +191,6 @@ export class RedisLink {
   readonly #onReady = (): void => {
     if (this.#probeMs === PROBE_MS) this.#probe()
   }
-}
-
-function connectionOptions(timeoutMs: number): RedisOptions {
-  return {
-    enableOfflineQueue: false,
-    // Commands without an answer fail with their connection and are never sent again: a count is not sent twice.
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    retryStrategy: (times: number) => Math.min(RECONNECT_MAX_MS, 50 * times),
-    // After a failover the connection may end at a replica: leave it.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-    connectTimeout: DEAD_SOCKET_MS,
-    socketTimeout: Math.max(DEAD_SOCKET_MS, 2 * timeoutMs),
-    // Bounds what the deadline does not see, the handshake of a new connection.
-    commandTimeout: Math.max(DEAD_SOCKET_MS, 2 * timeoutMs),
-    disconnectTimeout: 100,
-    disableClientInfo: true,
-    // Commands of one tick go out without waiting for each other anyway; measured, the option costs more than it saves.
-    enableAutoPipelining: false,
-  }
-}
-
-/** Host and port, never the user or the password. */
-function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : 'the configured URL'
 }
 
 /** What may stand in a log line: bounded, one line. A Redis error repeats no key and no value but that of a command. */

@@ -14,7 +14,7 @@ import type {
 import { KnownCounters } from './known-counters.ts'
 import { RedisBans } from './redis-bans.ts'
 import { RedisCounter, type SharedSteps } from './redis-counter.ts'
-import { RedisLink, type StoreLog } from './redis-link.ts'
+import type { RedisLink } from './redis-link.ts'
 import { type RedisClaim, StepQueue } from './step-queue.ts'
 import { windowRule } from './window.ts'
 
@@ -26,11 +26,12 @@ export class RedisStore implements CounterStore, SharedSteps {
   readonly #metrics: Metrics
   readonly #counters = new KnownCounters<RedisCounter>()
 
-  constructor(url: string, timeoutMs: number, prefix: string, log: StoreLog, metrics: Metrics) {
+  /** `open` makes the link, and is told what to call each time that Redis is back. */
+  constructor(open: (onRecovered: () => void) => RedisLink, isCluster: boolean, prefix: string, metrics: Metrics) {
     this.#prefix = prefix
     this.#metrics = metrics
-    this.#link = new RedisLink(url, timeoutMs, prefix, log, metrics, this.#onRecovered)
-    this.#queue = new StepQueue(this.#link, false)
+    this.#link = open(this.#onRecovered)
+    this.#queue = new StepQueue(this.#link, isCluster)
     this.bans = new RedisBans(this.#link, prefix)
   }
 

@@ -118,10 +118,13 @@ async function measureHttp(ground: Ground, scenario: HttpScenario, target: Targe
   }
 }
 
-/** Script calls that Redis has run: one for each counted request, whoever counts. */
+/** Counts that Redis has written: one for each counted request, however many of them share a call. */
 async function countedBy(redis: RedisProcess): Promise<number> {
   const text = await redis.command('INFO commandstats')
-  return [...text.matchAll(/cmdstat_(?:eval|evalsha):calls=(\d+)/g)].reduce((sum, found) => sum + Number(found[1]), 0)
+  return [...text.matchAll(/cmdstat_(?:set|incr|incrby):calls=(\d+)/g)].reduce(
+    (sum, found) => sum + Number(found[1]),
+    0,
+  )
 }
 
 async function measureClient(

@@ -212,6 +212,56 @@ const TABLE: readonly Row[] = [
     'limits.store.redis.url.env: is not the name of an environment variable',
   ],
   [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": ▶{ "url": { "env": "REDIS_URL" }, "cluster": { "nodes": ["a:6379"] } }',
+    'limits.store.redis: needs one of "url" (one server), "sentinel" and "cluster", and no second one',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": ▶{ }',
+    'limits.store.redis: needs one of "url" (one server), "sentinel" and "cluster", and no second one',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "cluster": { "nodes": [▶"a"] } }',
+    'limits.store.redis.cluster.nodes[0]: is not host and port; write for example "redis-1.example.com:6379"',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "cluster": { "nodes": ["a:1"] }, "database": ▶2 }',
+    'limits.store.redis.database: is not 0, and a Cluster has no other',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "sentinel": { "master": "m", "nodes": ▶[] } }',
+    'limits.store.redis.sentinel.nodes: names no node; write at least one "host:port"',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "sentinel": { "master": "m", "nodes": ["a:1"], "tls": ▶true } }',
+    'limits.store.redis.sentinel.tls: is on, but "tls" of redis is missing',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "sentinel": { "master": "m", "nodes": ["a:1"] }, "password": ▶"hunter2" }',
+    'limits.store.redis.password: is a secret and is never written here',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "url": "redis://a", "username": ▶"u" }',
+    'limits.store.redis.username: comes without "password"',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "url": "redis://a", "tls": ▶{} }',
+    'limits.store.redis.tls: is for TLS, but the URL is not a rediss:// URL',
+  ],
+  [
+    '"redis": { "url": { "env": "REDIS_URL" } }',
+    '"redis": { "url": "rediss://a", "tls": ▶{ "cert": "a.pem" } }',
+    'limits.store.redis.tls: has a client certificate or its key alone; write "cert" and "key"',
+  ],
+  [
     '"key": "certs/chat.key"',
     '"key": "certs/chat.key", "passphrase": ▶"hunter2"',
     'passphrase: is a secret and is never written here',

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { type LoadOptions, loadConfiguration, parseConfiguration } from '../../src/config/load.ts'
-import { lookUpSecret, readRedisUrl, readSecret } from '../../src/config/secrets.ts'
+import { readRedisAccess } from '../../src/config/redis-access.ts'
+import { lookUpSecret, readSecret } from '../../src/config/secrets.ts'
 import { summaryOf } from '../../src/config/summary.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 
@@ -231,7 +232,7 @@ t.test('files and secrets that are named must be there, and be private', async (
     /certificates\[1\]\.key: the file ".*none\.key" cannot be read: there is no such file$/,
     /transcripts\.source\.folder: ".*file" is not a folder$/,
     /services\.chat\.tls\.ca: the file ".*none\.pem" cannot be read/,
-    /limits\.store\.redis\.url: what the reference leads to is not a redis:\/\/ or rediss:\/\/ URL$/,
+    /limits\.store\.redis\.url: what the reference leads to is not a redis:\/\/, rediss:\/\/ or unix:\/\/\/ URL$/,
   ])
   t.equal(problems.length, 7)
   t.notMatch(problems.join('\n'), 'hunter2')
@@ -284,10 +285,10 @@ t.test('the URL of Redis comes from the file or from a reference', async (t) => 
     onOutage: 'local' as const,
     ipv6Prefix: 64,
   })
-  t.equal(readRedisUrl(store(null), {}), null)
-  t.equal(readRedisUrl(store('redis://127.0.0.1:6379'), {}), 'redis://127.0.0.1:6379')
-  t.equal(readRedisUrl(store({ env: 'R' }), { R: 'rediss://:hunter2@h' }), 'rediss://:hunter2@h')
-  const problems = problemsOf(() => readRedisUrl(store({ env: 'R' }), { R: 'hunter2' }))
+  t.equal(readRedisAccess(store(null), {}), null)
+  t.equal(readRedisAccess(store('redis://127.0.0.1:6379'), {})?.url, 'redis://127.0.0.1:6379')
+  t.equal(readRedisAccess(store({ env: 'R' }), { R: 'rediss://:hunter2@h' })?.url, 'rediss://:hunter2@h')
+  const problems = problemsOf(() => readRedisAccess(store({ env: 'R' }), { R: 'hunter2' }))
   t.match(problems, [/limits\.store\.redis\.url: .* is not a redis:/])
   t.notMatch(problems.join(), 'hunter2')
 })

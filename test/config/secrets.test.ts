@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { lookUpSecret, problemOfRedisUrl, readRedisUrl, readSecret } from '../../src/config/secrets.ts'
+import { readRedisAccess } from '../../src/config/redis-access.ts'
+import { lookUpSecret, problemOfRedisUrl, readSecret } from '../../src/config/secrets.ts'
 import type { StoreConfig } from '../../src/config/shape.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 
@@ -95,7 +96,7 @@ t.test('no sentence holds a part of the secret', async (t) => {
   const url = `redis:://user:${SECRET}@host`
   t.notMatch(String(problemOfRedisUrl(url)), SECRET)
   try {
-    readRedisUrl({ redis: { url: { env: 'URL' } } } as StoreConfig, { URL: url })
+    readRedisAccess({ redis: { url: { env: 'URL' } } } as StoreConfig, { URL: url })
     t.fail('no URL')
   } catch (error) {
     t.ok(error instanceof ConfigurationError)
@@ -105,17 +106,17 @@ t.test('no sentence holds a part of the secret', async (t) => {
 
 t.test('the Redis URL: none, written out, or by reference', async (t) => {
   const store = (redis?: object): StoreConfig => ({ redis }) as unknown as StoreConfig
-  t.equal(readRedisUrl(store(), {}), null)
-  t.equal(readRedisUrl(store({ url: 'redis://127.0.0.1:6379' }), {}), 'redis://127.0.0.1:6379')
+  t.equal(readRedisAccess(store(), {}), null)
+  t.equal(readRedisAccess(store({ url: 'redis://127.0.0.1:6379' }), {})?.url, 'redis://127.0.0.1:6379')
   const url = { env: 'REDIS_URL' }
   t.equal(
-    readRedisUrl(store({ url }), { REDIS_URL: `rediss://u:${SECRET}@redis:6380/1` }),
+    readRedisAccess(store({ url }), { REDIS_URL: `rediss://u:${SECRET}@redis:6380/1` })?.url,
     `rediss://u:${SECRET}@redis:6380/1`,
   )
   for (const wrong of ['http://redis', 'redis', 'redis://a b', 'redis://[', '//redis']) {
-    t.throws(() => readRedisUrl(store({ url }), { REDIS_URL: wrong }), {
+    t.throws(() => readRedisAccess(store({ url }), { REDIS_URL: wrong }), {
       message: /^limits\.store\.redis\.url: what the reference leads to is not a redis/,
     })
   }
-  t.throws(() => readRedisUrl(store({ url }), {}), { message: /REDIS_URL is not set/ })
+  t.throws(() => readRedisAccess(store({ url }), {}), { message: /REDIS_URL is not set/ })
 })

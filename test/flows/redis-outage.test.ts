@@ -1,14 +1,17 @@
-/** Redis killed and paused under load: statuses change by the policy alone, and nobody waits for a store that is gone. */
+/** Redis killed, paused and slowed down (by a proxy in between) under load: statuses change by the policy alone, and nobody waits for a store that is gone. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { type Json, startGateway, testConfig } from '../kit/gateway.ts'
 import { startRedis } from '../kit/redis.ts'
+import { startSlowProxy } from '../kit/slow-proxy.ts'
 import { failuresOf, type Shot, startLoad } from '../kit/steady-load.ts'
 import { startUpstream } from '../kit/upstream.ts'
 import { until } from '../kit/wait.ts'
 
 const POLICIES = ['local', 'allow', 'deny'] as const
-const OUTAGES = ['killed', 'paused'] as const
+const OUTAGES = ['killed', 'paused', 'slowed'] as const
+/** More than the timeout. */
+const SLOW_MS = 500
 /** What the project wants is under 50 ms more; a busy machine alone may cost that. Requests that queue cost seconds. */
 const MOST_ADDED_MS = 500
 const SETTLED_MS = 1000
@@ -25,6 +28,9 @@ for (const outage of OUTAGES) {
     t.test(`${outage}, ${policy}`, async (t) => {
       const redis = await startRedis()
       t.teardown(() => redis.kill())
+      const proxy = await startSlowProxy(redis.port)
+      t.teardown(() => proxy.close())
+      const url = outage === 'slowed' ? `redis://127.0.0.1:${proxy.port}` : redis.url
       const config: Json = testConfig(upstream.url, {
         routes: [
           { path: '/echo/*', service: 'chat', profiles: ['internet'], purpose: 'test', limits: ['few'] },
@@ -34,7 +40,7 @@ for (const outage of OUTAGES) {
           few: { rate: '1000000 per hour' },
           scarce: { rate: '5 per hour' },
           // Longer than by default, so that a busy machine makes no outage of its own.
-          store: { redis: { url: redis.url, timeout: '300 ms' }, onOutage: policy },
+          store: { redis: { url, timeout: '300 ms' }, onOutage: policy },
         },
       })
       const gateway = await startGateway(config)
@@ -49,7 +55,8 @@ for (const outage of OUTAGES) {
 
       const brokenAt = performance.now()
       if (outage === 'killed') await redis.kill()
-      else redis.pause()
+      else if (outage === 'paused') redis.pause()
+      else proxy.delayMs = SLOW_MS
       await until(() => gateway.log().includes(' is down ('), 'the outage')
       const noticedAt = performance.now()
       await sleep(SETTLED_MS)
@@ -67,9 +74,12 @@ for (const outage of OUTAGES) {
       t.equal(ready.status, policy === 'deny' ? 503 : 200)
 
       if (outage === 'killed') await redis.start()
-      else redis.resume()
+      else if (outage === 'paused') redis.resume()
+      else proxy.delayMs = 0
+      const returnedAt = performance.now()
       await until(() => gateway.log().includes(' is back after '), 'the recovery')
       const backAt = performance.now()
+      t.comment(`${outage}, ${policy}: shared again ${(backAt - returnedAt).toFixed(0)} ms after its return`)
       await load.more(20)
       const shots = await load.stop()
 

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,15 +15,26 @@ const KEEPER = `dir=$1; shift; "$@" >/dev/null 2>&1 & pid=$!; echo $pid; cat >/d
 const ATTEMPTS = 5
 const READY_MS = 15_000
 
+export interface RedisMore {
+  /** The file of a Sentinel; missing: a server. */
+  sentinel?: string
+  /** For `command`. */
+  password?: string
+}
+
 export class RedisProcess {
   readonly port: number
   readonly #args: readonly string[]
+  readonly #sentinel: string | null
+  readonly #password: string | null
   #keeper: ChildProcess | null = null
   #pid = 0
 
-  constructor(port: number, args: readonly string[]) {
+  constructor(port: number, args: readonly string[], more: RedisMore = {}) {
     this.port = port
     this.#args = args
+    this.#sentinel = more.sentinel ?? null
+    this.#password = more.password ?? null
   }
 
   get url(): string {
@@ -34,17 +45,13 @@ export class RedisProcess {
   async start(): Promise<void> {
     if (this.#keeper !== null) return
     const dir = await mkdtemp(join(tmpdir(), 'portcullis-redis-'))
-    const server = [
-      'redis-server',
-      '--port',
-      String(this.port),
-      '--bind',
-      '127.0.0.1',
-      '--save',
-      '',
-      '--appendonly',
-      'no',
-    ]
+    const place = ['--port', String(this.port), '--bind', '127.0.0.1']
+    const file = join(dir, 'sentinel.conf')
+    if (this.#sentinel !== null) await writeFile(file, this.#sentinel)
+    const server =
+      this.#sentinel !== null
+        ? ['redis-server', file, '--sentinel', ...place]
+        : ['redis-server', ...place, '--save', '', '--appendonly', 'no']
     const keeper = spawn(
       '/bin/sh',
       ['-c', KEEPER, 'sh', dir, ...server, '--dir', dir, '--logfile', join(dir, 'log'), ...this.#args],
@@ -94,7 +101,7 @@ export class RedisProcess {
 
   /** Sends one command in the inline form and resolves with the raw answer. */
   command(line: string): Promise<string> {
-    return command(this.port, line)
+    return command(this.port, line, this.#password)
   }
 
   async flush(): Promise<void> {
@@ -103,9 +110,9 @@ export class RedisProcess {
 }
 
 /** A running server on a free port. `args` are further arguments of redis-server. Call `kill()` at the end. */
-export async function startRedis(args: readonly string[] = []): Promise<RedisProcess> {
+export async function startRedis(args: readonly string[] = [], more: RedisMore = {}): Promise<RedisProcess> {
   for (let attempt = 1; ; attempt++) {
-    const redis = new RedisProcess(await freePort(), args)
+    const redis = new RedisProcess(await freePort(), args, more)
     try {
       await redis.start()
       return redis
@@ -142,13 +149,17 @@ async function answers(port: number): Promise<boolean> {
   )
 }
 
-function command(port: number, line: string): Promise<string> {
+function command(port: number, line: string, password: string | null = null): Promise<string> {
+  const [hello, greeting] = password === null ? ['', ''] : [`AUTH ${password}\r\n`, '+OK\r\n']
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${line}\r\n`))
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${hello}${line}\r\n`))
     socket.setTimeout(5000, () => socket.destroy(new Error('no answer')))
     socket.once('error', reject)
-    socket.once('data', (data) => {
-      resolve(String(data))
+    let text = ''
+    socket.on('data', (data) => {
+      text += data
+      if (text.length <= greeting.length) return
+      resolve(text.slice(greeting.length))
       socket.destroy()
     })
   })
