@@ -116,6 +116,12 @@ export const PROFILE_NAMES = ['internet', 'internal'] as const
 
 export const publicListener = z.strictObject({
   ...listenerBase,
+  limits: z
+    .array(name)
+    .prefault([])
+    .describe(
+      'Names of limits of every request here, before those of its route; requests that no route takes (404) are counted too.',
+    ),
   profile: z
     .enum(PROFILE_NAMES)
     .prefault('internet')

@@ -5,6 +5,7 @@
 
 import type { SettingPath } from './document.ts'
 import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
+import { checkLimitPlaces, limitPlaces } from './limit-places.ts'
 import { suggestion } from './suggestion.ts'
 
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
@@ -31,81 +32,14 @@ export function checkReferences(root: unknown, findings: Findings): void {
     services.use(route.service, ['routes', i, 'service'], findings)
     messages.use(route.messages, ['routes', i, 'messages'], findings)
     messages.use(route.answers, ['routes', i, 'answers'], findings)
-    for (const [k, name] of textsOf(route.limits)) {
-      limits.use(name, ['routes', i, 'limits', k], findings)
-      if (isByEvent(membersOf(top.limits)[name])) {
-        findings.mismatch(
-          ['routes', i, 'limits', k],
-          `counts by event, which requests have not; name it in "socket": { "messageLimits": [${JSON.stringify(name)}] }`,
-        )
-      }
-    }
-    for (const [k, name] of textsOf(membersOf(route.socket).messageLimits)) {
-      limits.use(name, ['routes', i, 'socket', 'messageLimits', k], findings)
-    }
   }
-  checkUserLimits(top, findings)
-  checkFieldLimits(top, findings)
   const transcripts = membersOf(membersOf(top.listeners).transcripts)
   services.use(membersOf(transcripts.source).service, ['listeners', 'transcripts', 'source', 'service'], findings)
-  for (const [k, name] of textsOf(transcripts.limits)) {
-    limits.use(name, ['listeners', 'transcripts', 'limits', k], findings)
-  }
-  for (const [listener, each] of Object.entries(membersOf(top.listeners))) {
-    for (const [k, name] of textsOf(membersOf(membersOf(each).tokens).limits)) {
-      limits.use(name, ['listeners', listener, 'tokens', 'limits', k], findings)
-    }
-  }
+  const places = limitPlaces(top)
+  for (const { name, path } of places) limits.use(name, path, findings)
+  checkLimitPlaces(top, places, findings)
   for (const named of [services, messages, limits]) named.warnOfUnused(findings)
   checkMessageRules(top, findings)
-}
-
-const isByEvent = (limit: unknown): boolean => countsBy(limit, 'event')
-
-function countsBy(limit: unknown, what: string): boolean {
-  const { by } = membersOf(limit)
-  const isMeant = (part: unknown): boolean => part === what || (typeof part === 'string' && part.startsWith(`${what} `))
-  return isMeant(by) || textsOf(by).some(([, part]) => isMeant(part))
-}
-
-/** Where no body is looked into, they would count nobody. */
-function checkFieldLimits(top: ReturnType<typeof membersOf>, findings: Findings): void {
-  const limits = membersOf(top.limits)
-  const check = (names: unknown, path: SettingPath): void => {
-    for (const [k, name] of textsOf(names)) {
-      if (!countsBy(limits[name], 'field')) continue
-      findings.mismatch([...path, k], 'counts by a field of the body, which is looked into for "routes[].limits" only')
-    }
-  }
-  for (const [i, each] of listOf(top.routes).entries()) {
-    check(membersOf(membersOf(each).socket).messageLimits, ['routes', i, 'socket', 'messageLimits'])
-  }
-  for (const [name, each] of Object.entries(membersOf(top.listeners))) {
-    check(membersOf(membersOf(each).tokens).limits, ['listeners', name, 'tokens', 'limits'])
-    if (name === 'transcripts') check(membersOf(each).limits, ['listeners', name, 'limits'])
-  }
-}
-
-/** Where nobody signs in, all would be one user. */
-function checkUserLimits(top: ReturnType<typeof membersOf>, findings: Findings): void {
-  const limits = membersOf(top.limits)
-  const check = (names: unknown, path: SettingPath): void => {
-    for (const [k, name] of textsOf(names)) {
-      if (!countsBy(limits[name], 'user')) continue
-      findings.mismatch([...path, k], 'counts by user, but nobody signs in here; count by "address" or a header')
-    }
-  }
-  for (const [i, each] of listOf(top.routes).entries()) {
-    const route = membersOf(each)
-    if (route.signIn !== undefined) continue
-    check(route.limits, ['routes', i, 'limits'])
-    check(membersOf(route.socket).messageLimits, ['routes', i, 'socket', 'messageLimits'])
-  }
-  for (const [name, each] of Object.entries(membersOf(top.listeners))) {
-    check(membersOf(membersOf(each).tokens).limits, ['listeners', name, 'tokens', 'limits'])
-  }
-  const { auth, limits: named } = membersOf(membersOf(top.listeners).transcripts)
-  if (auth === 'none') check(named, ['listeners', 'transcripts', 'limits'])
 }
 
 /** Names of one kind, and which of them are used. */

@@ -5,7 +5,7 @@
 import { readSecret } from '../config/secrets.ts'
 import type { Configuration, PublicListenerConfig, ServiceConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { Stage } from '../exchange/contracts.ts'
+import { DONE, type Stage } from '../exchange/contracts.ts'
 import { makeRouter, type RoutePlace, type Router } from '../exchange/router.ts'
 import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
@@ -130,7 +130,8 @@ function publicSockets(
   findings: Findings,
 ): ListenerOptions[] {
   const tls = listenerTls(name, listener, config, standing, findings)
-  const router = makeRouter(routes.placesFor(name, listener))
+  const known = makeRouter(routes.placesFor(name, listener))
+  const router = countingUnrouted(known, admitStages(listener.limits, config, standing).before)
   const setting = `listeners.${name}.address`
   const sockets = [
     listenerSocket({ setting, name, address: listener.address, tls, router }, listener, config, standing),
@@ -141,9 +142,22 @@ function publicSockets(
     name: `${name}-redirect`,
     address: listener.redirectFrom,
     tls: null,
-    router: redirectRouter(name, listener, router),
+    router: redirectRouter(name, listener, known),
   }
   return [...sockets, listenerSocket(socket, listener, config, standing)]
+}
+
+/** Who looks for what is not there costs as much as anybody: without a route the limits of the listener are asked all the same. */
+function countingUnrouted(router: Router, admit: Stage | null): Router {
+  if (admit === null) return router
+  const { route } = ownRoute('-', [], plainHeaders('api'), true, [admit, refuseUnrouted])
+  const nowhere = Object.freeze({ kind: 'found', route } as const)
+  return (host, path, method) => router(host, path, method) ?? nowhere
+}
+
+const refuseUnrouted: Stage = (x) => {
+  x.refuse('no-route')
+  return DONE
 }
 
 function redirectRouter(name: string, listener: PublicListenerConfig, target: Router): Router {

@@ -122,7 +122,7 @@ export class RouteBuilder {
     const name = config.name ?? this.#defaultName(config)
     const cleanerFor = this.#cleanerFor(config)
     const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing, cleanerFor)
-    const admit = admitStages(config.limits, this.#config, this.#standing)
+    const admit = admitStages([...listener.limits, ...config.limits], this.#config, this.#standing)
     const route: Route = {
       name,
       index,
@@ -174,7 +174,7 @@ export class RouteBuilder {
     const { log, metrics } = this.#standing
     const stages = routeStages({
       inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
-      admit: admitStages(limits, this.#config, this.#standing).before,
+      admit: admitStages([...listener.limits, ...limits], this.#config, this.#standing).before,
       audited: log.audit,
       signIn: null,
       socket: null,

@@ -291,6 +291,11 @@ const TABLE: readonly Row[] = [
     '"per-reader": { "by": "field user", "rate"',
     'listeners.transcripts.limits[0]: counts by a field of the body, which is looked into for "routes[].limits" only',
   ],
+  [
+    '"redirectFrom": "0.0.0.0:8080",',
+    '"redirectFrom": "0.0.0.0:8080", "limits": [▶"per-mesage"],',
+    'listeners.public.limits[0]: no limit named "per-mesage"; did you mean "per-message"?',
+  ],
   ['"burst": 40', '"known": ▶{}', 'limits.per-customer.known.statuses: is missing'],
   ['"burst": 40', '"known": { "statuses": [▶401] }', 'limits.per-customer.known.statuses[0]: must be at most 399'],
   ['"by": "address"', '"by": ▶[]', 'limits.per-customer.by: is empty; name at least one'],

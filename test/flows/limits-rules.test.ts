@@ -15,6 +15,7 @@ upstream.on('/', (request, response) => {
 t.teardown(() => upstream.close())
 
 const limits: Json = {
+  everywhere: { rate: '1000 per hour', penalties: { 404: 300 }, ban: { after: 2 } },
   tenant: { by: ['route', 'header X-Tenant'], rate: '2 per hour' },
   optional: { by: 'header X-Tenant', missing: 'skip', rate: '1 per hour' },
   session: { by: ['cookie sid', 'method'], rate: '1 per hour' },
@@ -36,6 +37,7 @@ function config(more: Json = {}): Json {
   return testConfig(upstream.url, {
     listeners: {
       public: publicListener({ trustedProxies: ['127.0.0.1/32'] }),
+      guarded: publicListener({ trustedProxies: ['127.0.0.1/32'], limits: ['everywhere'] }),
       admin: { address: '127.0.0.1:0' },
     },
     routes: [
@@ -132,6 +134,13 @@ for (const transport of requestTransports) {
     await until(() => held.length === 1, 'a slot that was given back')
     held.pop()!()
     t.equal((await later).status, 200)
+
+    const scan = Array.from({ length: 6 }, (_, i) => [`/none${i}`, from('192.0.2.10')] as const)
+    const found: number[] = []
+    const scanner = transport.open({ port: gateway.port('listeners.guarded.address') })
+    for (const [path, headers] of scan) found.push((await scanner.ask({ path, headers })).status)
+    await scanner.close()
+    t.same(found, [404, 404, 404, 404, 429, 403], 'who looks for what is not there is stopped, and banned')
 
     const metrics = await (await fetch(`http://127.0.0.1:${gateway.adminPort}/metrics`)).text()
     t.match(metrics, /portcullis_limit_refusals_total\{kind="limited",limit="tenant"\} 2\n/)
