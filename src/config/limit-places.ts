@@ -56,6 +56,16 @@ export function checkLimitPlaces(top: Members, places: readonly LimitPlace[], fi
   }
 }
 
+/** What has no effect in a limit. */
+export function checkLimits(top: Members, findings: Findings): void {
+  for (const [name, each] of Object.entries(membersOf(top.limits))) {
+    const { dryRun, dryRunShown } = membersOf(each)
+    if (dryRunShown === true && dryRun !== true) {
+      findings.mismatch(['limits', name, 'dryRunShown'], 'has no effect; it needs "dryRun": true')
+    }
+  }
+}
+
 function countsBy(limit: unknown, what: string): boolean {
   const { by } = membersOf(limit)
   const isMeant = (part: unknown): boolean => part === what || (typeof part === 'string' && part.startsWith(`${what} `))

@@ -5,7 +5,7 @@
 
 import type { SettingPath } from './document.ts'
 import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
-import { checkLimitPlaces, limitPlaces } from './limit-places.ts'
+import { checkLimitPlaces, checkLimits, limitPlaces } from './limit-places.ts'
 import { suggestion } from './suggestion.ts'
 
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
@@ -38,6 +38,7 @@ export function checkReferences(root: unknown, findings: Findings): void {
   const places = limitPlaces(top)
   for (const { name, path } of places) limits.use(name, path, findings)
   checkLimitPlaces(top, places, findings)
+  checkLimits(top, findings)
   for (const named of [services, messages, limits]) named.warnOfUnused(findings)
   checkMessageRules(top, findings)
 }

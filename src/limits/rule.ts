@@ -9,6 +9,7 @@ import { makeCidrMatcher } from '../http/address.ts'
 import { Key } from './key.ts'
 import { Known } from './known.ts'
 import { compileLimit, type Limiter } from './limiter.ts'
+import { ruleText } from './rule-text.ts'
 import { Tarpit } from './tarpit.ts'
 
 type IsMember = (address: string) => boolean
@@ -21,6 +22,8 @@ export interface BanAfter {
 
 export interface Rule {
   readonly name: string
+  /** In one line, for people. */
+  readonly text: string
   readonly key: Key
   readonly limiter: Limiter
   /** Addresses that are refused without a count; null: none. */
@@ -56,6 +59,7 @@ export function compileRule(
   ])
   return Object.freeze<Rule>({
     name,
+    text: ruleText(config),
     key: new Key(config.by, config.missing === 'skip', config.ipv6Prefix ?? null),
     limiter: compileLimit(name, config, store, storeConfig),
     isDenied: deny.length === 0 ? null : makeCidrMatcher(deny),

@@ -13,13 +13,26 @@ export interface AdmitStages {
   readonly body: Stage | null
 }
 
+/** A limit is one rule wherever a plan names it: its bounds on what waits are those of the limit. */
+const compiled = new WeakMap<Standing, Map<string, Rule>>()
+
 /** Each named limit once, in the order of the names. They lead somewhere: that was checked. */
 export function compileRules(names: readonly string[], config: Configuration, standing: Standing): Rule[] {
+  const rules = compiled.get(standing) ?? new Map<string, Rule>()
+  compiled.set(standing, rules)
+  return [...new Set(names)].map((name) => {
+    const rule = rules.get(name) ?? compile(name, config, standing)
+    rules.set(name, rule)
+    return rule
+  })
+}
+
+function compile(name: string, config: Configuration, standing: Standing): Rule {
   const { store, fields: _fields, bans: _bans, ...limits } = config.limits
-  const caps = (name: string, max: number) => capsOf(standing, name, max)
-  return [...new Set(names)].map((name) =>
-    compileRule(name, (limits as Record<string, LimitConfig>)[name]!, standing.store, store, caps),
-  )
+  const caps = (counted: string, max: number) => capsOf(standing, counted, max)
+  const rule = compileRule(name, (limits as Record<string, LimitConfig>)[name]!, standing.store, store, caps)
+  standing.log.gateway.debug('Limit', { limit: name, rule: rule.text })
+  return rule
 }
 
 export function admitStages(names: readonly string[], config: Configuration, standing: Standing): AdmitStages {

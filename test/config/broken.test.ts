@@ -296,6 +296,7 @@ const TABLE: readonly Row[] = [
     '"redirectFrom": "0.0.0.0:8080", "limits": [▶"per-mesage"],',
     'listeners.public.limits[0]: no limit named "per-mesage"; did you mean "per-message"?',
   ],
+  ['"burst": 40', '"dryRunShown": ▶true', 'limits.per-customer.dryRunShown: has no effect; it needs "dryRun": true'],
   ['"burst": 40', '"known": ▶{}', 'limits.per-customer.known.statuses: is missing'],
   ['"burst": 40', '"known": { "statuses": [▶401] }', 'limits.per-customer.known.statuses[0]: must be at most 399'],
   ['"by": "address"', '"by": ▶[]', 'limits.per-customer.by: is empty; name at least one'],

@@ -247,3 +247,50 @@ t.test('with a real Redis: exactly the limit is answered 200, and nobody waits w
   })
   t.same(passed, [10, 30, 0])
 })
+
+t.test('who is exempt, denied or without a key costs the store nothing', async (t) => {
+  const store = new SlowStore()
+  const counting = makeCounting()
+  const parts = admitParts(store, counting.metrics)
+  const lists = limit(1, { exempt: ['192.0.2.0/24'], deny: ['198.51.100.1', '192.0.2.66'] })
+  const keyed = limit(1, { by: ['header X-Tenant'], missing: 'skip' })
+  const admit = makeAdmit([rule('lists', lists, store), rule('keyed', keyed, store)], parts)
+  t.equal(run(admit, '192.0.2.1').client.status, 200)
+  t.equal(run(admit, '192.0.2.66').client.status, 403)
+  t.equal(run(admit, '198.51.100.1').client.status, 403)
+  t.equal(store.asked.length, 0)
+  t.same(
+    parts.told.map(({ rule: name, kind }) => `${name} ${kind}`),
+    ['lists denied', 'lists denied'],
+  )
+  run(admit, '203.0.113.1')
+  t.same(store.asked[0]?.keys, ['203.0.113.1'], 'the other rule is not asked either')
+  t.equal(counting.labels('limit_decisions_total').get('exempt'), 1)
+})
+
+t.test('a dry rule is told of and refuses nothing, whatever it would do', async (t) => {
+  const store = memoryStore()
+  const parts = admitParts(store, makeCounting().metrics)
+  const dry = limit(1, { dryRun: true, deny: ['192.0.2.66'], concurrent: 1, tarpit: { delay: 3_600_000, max: 9 } })
+  const admit = makeAdmit([rule('dry', dry, store)], parts)
+  const statuses = ['192.0.2.1', '192.0.2.1', '192.0.2.66'].map((address) => run(admit, address).client.status)
+  t.same(statuses, [200, 200, 200])
+  t.same(
+    parts.told.map(({ kind }) => kind),
+    ['limited', 'denied'],
+  )
+})
+
+t.test('a slot is held as long as the exchange, and not by one that was refused', async (t) => {
+  const store = memoryStore()
+  const one = rule('one', limit(100, { concurrent: 1 }), store)
+  const admit = makeAdmit([one], admitParts(store, makeCounting().metrics))
+  const first = fakeExchange({ address: '192.0.2.1' })
+  first.x.runStages([admit, () => WAIT])
+  t.equal(one.running?.held('192.0.2.1'), 1)
+  t.equal(run(admit).client.status, 429)
+  t.equal(one.running?.held('192.0.2.1'), 1)
+  first.x.finish()
+  t.equal(one.running?.size, 0)
+  t.equal(run(admit).client.status, 200)
+})

@@ -78,3 +78,21 @@ t.test('a store that answers later', async (t) => {
     })
   t.same([await ask('a'), await ask('a'), await ask('b')], [true, false, true])
 })
+
+t.test('an exempt client and a dry rule lose no message', (t) => {
+  const store = new MemoryStore(metrics)
+  const parts = admitParts(store, metrics)
+  const exempt = rule('exempt', limit(1, { exempt: ['192.0.2.1'] }), store)
+  const dry = rule('dry', limit(1, { dryRun: true }), store)
+  const messages = makeMessageLimit([exempt, dry], parts)!
+  const x = { clientKey: '192.0.2.1', clientAddress: '192.0.2.1' } as Exchange
+  t.same(
+    [1, 2, 3].map(() => messages.ask(x, 'a', never)),
+    [true, true, true],
+  )
+  t.same(
+    parts.told.map(({ rule: name }) => name),
+    ['dry', 'dry'],
+  )
+  t.end()
+})
