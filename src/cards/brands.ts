@@ -89,6 +89,16 @@ function compile(): Range[][] {
   return byFirst
 }
 
+/** Lengths of numbers as bits, by the first digit. */
+const LENGTHS = RANGES.map((ranges) =>
+  ranges.flatMap(({ sure, weak }) => [...sure, ...weak]).reduce((bits, length) => bits | (1 << length), 0),
+)
+
+/** Cheap: false where no scheme has a number of this length that begins with this digit. */
+export function mayBeCard(firstDigit: number, length: number): boolean {
+  return ((LENGTHS[firstDigit]! >> length) & 1) === 1
+}
+
 /** The scheme of a number of ASCII digits that passes the check digit; null where it is no card's. */
 export function cardOf(digits: string): CardMatch | null {
   const { length } = digits

@@ -2,7 +2,7 @@
  * Finds payment card numbers in plain digits: alone or in groups, next to one another, next to dates and codes. It knows
  * no script other than ASCII and does not change anything. Linear in the length.
  */
-import { type CardBrand, cardOf, LEAST_DIGITS, MOST_DIGITS } from './brands.ts'
+import { type CardBrand, cardOf, LEAST_DIGITS, MOST_DIGITS, mayBeCard } from './brands.ts'
 import { findSplit } from './split-numbers.ts'
 import { hasCardWord, isLabelled, isPartOfMore } from './surroundings.ts'
 
@@ -149,6 +149,7 @@ class RunSearch {
     if (this.#size(i) < 2 || this.#size(i) >= LEAST_DIGITS) return null
     const isInRow = i > freeFrom && this.#gap(i - 1) === this.#gapBehind(i) && this.#size(i - 1) === this.#size(i)
     const count = this.#groups.length / 2
+    const firstDigit = this.#text.charCodeAt(this.#start(i)) - 48
     let digits = 0
     let shape = 0
     let best = -1
@@ -159,7 +160,8 @@ class RunSearch {
       digits += this.#size(j)
       if (digits > MOST_DIGITS) break
       shape = addToShape(shape, this.#size(j))
-      if (digits < LEAST_DIGITS || !GROUPINGS.has(shape) || this.#isList(i, j, freeFrom)) continue
+      if (digits < LEAST_DIGITS || !mayBeCard(firstDigit, digits) || !GROUPINGS.has(shape)) continue
+      if (this.#isList(i, j, freeFrom)) continue
       const match = this.#judge(i, j)
       if (match === null) continue
       // In the middle of a longer row of numbers every four of them would be a candidate.
