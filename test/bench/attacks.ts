@@ -1,89 +1,64 @@
 /**
- * What attacks cost everybody else: a well-behaved client's p99 quiet and during, the gateway's memory, and whether the
- * attackers are cut. `node test/bench/attacks.ts [--only NAME] [--rounds N] [--write]`. Loopback only; the gateway has one
- * processor for itself. Ends with 1 where a bound was passed.
+ * What attacks cost everybody else: a well-behaved client's p99 quiet and during, the proxy's memory, and whether the
+ * attackers are cut. `node test/bench/attacks.ts [--only NAME] [--rounds N] [--peers portcullis,nginx] [--write]`. Loopback
+ * only; the proxy has one processor for itself, all else has the other. Ends with 1 where the gateway passed a bound.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { publicListener, startGateway, testConfig } from '../kit/gateway.ts'
 import type { AttackOutcome } from './attacks/attacker.ts'
+import { type Contender, type Services, startNginx, startPortcullis } from './attacks/contenders.ts'
 import { FLOODS } from './attacks/floods.ts'
 import { SLOW_ATTACKS } from './attacks/slow.ts'
 import type { Visit } from './attacks/visitor.ts'
 import { cpuSeconds, residentBytes } from './cpu.ts'
 import { machine, table, writeSection } from './marked-section.ts'
-import { splitCores } from './programs.ts'
+import { has, splitCores } from './programs.ts'
 
 const MB = 2 ** 20
 const MOST_GROWTH = 200 * MB
 const MOST_FACTOR = 3
-/** Below this a p99 says nothing of the gateway: it is the scheduler's. */
+/** Below this a p99 says nothing of the proxy: it is the scheduler's. */
 const LEAST_QUIET_MS = 2
-const QUIET_SECONDS = 5
-const SLOW_SECONDS = 12
-const FLOOD_SECONDS = 6
+const REST_MS = 500
+const QUIET_MS = 1500
+const SLOW_MS = 5000
+const FLOOD_MS = 2500
 const SLOW_CONNECTIONS = 2000
 const FLOOD_CONNECTIONS = 20
-const LARGE_BYTES = 16 * MB
+/** What the first moments of a process cost is not what is measured. */
+const WARM_MS = 4000
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
+    peers: { type: 'string', default: 'portcullis,nginx' },
     write: { type: 'boolean', default: false },
   },
 })
+const ROUNDS = Number(values.rounds)
 
 const cores = splitCores()
-const LARGE = Buffer.alloc(LARGE_BYTES, 'x')
-const server = createServer((request, response) => {
-  if (request.method === 'POST') {
-    request.resume().once('end', () => response.end('ok'))
-    request.on('error', () => {})
-    return
-  }
-  response.end(request.url === '/large' ? LARGE : 'small')
-}).listen(0, '127.0.0.1', 1024)
-await once(server, 'listening')
-const service = { endpoints: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`], maxConnections: 8192 }
-const gateway = await startGateway(
-  testConfig('', {
-    listeners: {
-      // Shorter than the defaults, so that a run ends: the deadline is what cuts, whatever its length.
-      public: publicListener({
-        timeouts: { handshake: '4 s', headers: '4 s', bodyGrace: '4 s', idle: '6 s', send: '4 s' },
-      }),
-      admin: { address: '127.0.0.1:0' },
-    },
-    services: { chat: service },
-  }),
-)
-const pid = gateway.child.pid!
-if (cores !== null) execFileSync('taskset', ['-acp', cores.proxy, String(pid)], { stdio: 'ignore' })
 /** Before everything else on the machine, where the user may: other programs' work is not what is measured. */
-function putAhead(of: number): void {
-  const done = spawnSync('chrt', ['--reset-on-fork', '-a', '-r', '-p', '1', String(of)], { stdio: 'ignore' })
-  if (done.status !== 0) console.log('without the right to real-time priority: other work is measured too')
+function putAhead(of: number): boolean {
+  return spawnSync('chrt', ['--reset-on-fork', '-a', '-r', '-p', '1', String(of)], { stdio: 'ignore' }).status === 0
 }
-putAhead(pid)
-// The service is in the way of every request.
-putAhead(process.pid)
 
 const children = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
-function start(
-  file: string,
-  args: readonly string[],
-  nice: number,
-): { child: ChildProcess; line: () => Promise<string> } {
+
+interface Helper {
+  readonly child: ChildProcess
+  readonly line: () => Promise<string>
+}
+
+function start(file: string, args: readonly string[], nice: number): Helper {
   const command = ['-n', String(nice), process.execPath, join(import.meta.dirname, 'attacks', file), ...args]
   const child = spawn('nice', command, { stdio: ['pipe', 'pipe', 'inherit'] })
   children.add(child)
@@ -92,9 +67,14 @@ function start(
   return { child, line: async () => String((await once(lines, 'line'))[0]) }
 }
 
-const visitor = start('visitor.ts', [String(gateway.publicPort)], 0)
-putAhead(visitor.child.pid!)
-async function visit(): Promise<Visit> {
+async function startService(): Promise<number> {
+  const service = start('service.ts', [], 0)
+  const port = Number(await service.line())
+  putAhead(service.child.pid!)
+  return port
+}
+
+async function visit(visitor: Helper): Promise<Visit> {
   const line = visitor.line()
   visitor.child.stdin!.write('\n')
   return JSON.parse(await line) as Visit
@@ -108,26 +88,26 @@ interface Run {
   readonly outcome: AttackOutcome
 }
 
-async function run(name: string): Promise<Run> {
+async function run(name: string, contender: Contender, visitor: Helper): Promise<Run> {
   const isSlow = name in SLOW_ATTACKS
-  const seconds = isSlow ? SLOW_SECONDS : FLOOD_SECONDS
-  await sleep(1000)
-  await visit()
-  await sleep(QUIET_SECONDS * 1000)
-  const quiet = await visit()
-  const before = residentBytes(pid)
+  const attackMs = isSlow ? SLOW_MS : FLOOD_MS
+  await sleep(REST_MS)
+  await visit(visitor)
+  await sleep(QUIET_MS)
+  const quiet = await visit(visitor)
+  const before = residentBytes(contender.pid)
   let most = before
   const watch = setInterval(() => {
-    most = Math.max(most, residentBytes(pid))
+    most = Math.max(most, residentBytes(contender.pid))
   }, 50)
   const count = isSlow ? SLOW_CONNECTIONS : FLOOD_CONNECTIONS
-  const cpuBefore = cpuSeconds(pid)
-  // The attacker steps back where both want the same processor: what is measured is the gateway.
-  const attacker = start('attacker.ts', [name, String(gateway.publicPort), String(seconds), String(count)], 15)
+  const cpuBefore = cpuSeconds(contender.pid)
+  // The attacker steps back where both want the same processor: what is measured is the proxy.
+  const attacker = start('attacker.ts', [name, String(contender.port), String(attackMs / 1000), String(count)], 15)
   const end = attacker.line()
-  await sleep(seconds * 1000)
-  const during = await visit()
-  const processor = (cpuSeconds(pid) - cpuBefore) / seconds
+  await sleep(attackMs)
+  const during = await visit(visitor)
+  const processor = (cpuSeconds(contender.pid) - cpuBefore) / (attackMs / 1000)
   const outcome = JSON.parse(await end) as AttackOutcome
   clearInterval(watch)
   return { quiet, during, growth: most - before, processor, outcome }
@@ -139,61 +119,81 @@ const ms = (value: number): string => value.toFixed(1)
 const names = [...Object.keys(SLOW_ATTACKS), ...Object.keys(FLOODS)].filter(
   (name) => values.only === undefined || name === values.only,
 )
-const runs = new Map<string, Run[]>(names.map((name) => [name, []]))
-try {
-  // What the first minute of a process costs is not what is measured.
-  await sleep(5000)
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const name of names) {
-      const result = await run(name)
-      runs.get(name)!.push(result)
-      const { quiet, during, growth, outcome } = result
-      console.log(
-        `${name}: p99 ${ms(quiet.p99)} -> ${ms(during.p99)} ms (new ${ms(quiet.newMost)} -> ${ms(during.newMost)}), failures ${during.failures}/${during.requests}, +${Math.round(growth / MB)} MB, ${JSON.stringify(outcome)}`,
-      )
+const peers = values.peers.split(',').filter((peer) => peer === 'portcullis' || (peer === 'nginx' && has('nginx')))
+const runs = new Map<string, Run[]>()
+
+async function attackAll(peer: string, services: Services, rounds: number): Promise<void> {
+  const contender = await (peer === 'nginx' ? startNginx : startPortcullis)(services, cores)
+  if (!putAhead(contender.pid)) console.log('without the right to real-time priority: other work is measured too')
+  const visitor = start('visitor.ts', [String(contender.port), String(services.small)], 0)
+  putAhead(visitor.child.pid!)
+  try {
+    await sleep(WARM_MS)
+    for (let round = 0; round < rounds; round++) {
+      for (const name of names) {
+        const result = await run(name, contender, visitor)
+        const key = `${peer} ${name}`
+        runs.set(key, [...(runs.get(key) ?? []), result])
+        const { quiet, during, growth, outcome } = result
+        console.log(
+          `${key}: p99 ${ms(quiet.p99)} -> ${ms(during.p99)} ms (straight ${ms(quiet.straightP99)} -> ${ms(during.straightP99)}, new ${ms(quiet.newMost)} -> ${ms(during.newMost)}), failures ${during.failures}/${during.requests}, +${Math.round(growth / MB)} MB, ${JSON.stringify(outcome)}`,
+        )
+      }
     }
+  } catch (error) {
+    console.error(contender.log().slice(-2000))
+    throw error
+  } finally {
+    visitor.child.kill('SIGKILL')
+    await contender.close()
   }
-} catch (error) {
-  console.error(gateway.log().slice(-2000))
-  throw error
+}
+
+try {
+  const services = { small: await startService(), large: await startService() }
+  // One round shows what the machine does to a peer; the bounds are the gateway's.
+  for (const peer of peers) await attackAll(peer, services, peer === 'portcullis' ? ROUNDS : 1)
 } finally {
   for (const child of children) child.kill('SIGKILL')
-  await gateway.close()
-  server.closeAllConnections()
-  server.close()
 }
 
 let failed = false
-const rows = names.map((name) => {
-  const list = runs.get(name)!
-  const quiet = median(list.map((each) => each.quiet.p99))
-  const during = median(list.map((each) => each.during.p99))
-  const growth = Math.max(...list.map((each) => each.growth))
-  const failures = list.reduce((sum, each) => sum + each.during.failures, 0)
-  const begun = list.reduce((sum, each) => sum + each.outcome.begun, 0)
-  const cut = list.reduce((sum, each) => sum + each.outcome.cut, 0)
-  const holds =
-    during <= MOST_FACTOR * Math.max(quiet, LEAST_QUIET_MS) && growth < MOST_GROWTH && cut === begun && failures === 0
-  failed ||= !holds
-  return [
-    name,
-    `${Math.max(...list.map((each) => each.outcome.most))}`,
-    `${ms(quiet)} ms`,
-    `${ms(during)} ms`,
-    `${failures}`,
-    `${Math.round(growth / MB)} MB`,
-    `${Math.round(median(list.map((each) => each.processor)) * 100)} %`,
-    `${cut} of ${begun}`,
-    holds ? 'yes' : 'no',
-  ]
-})
-const text = table(
-  ['attack', 'at once', 'p99 quiet', 'p99 during', 'failed', 'memory', 'processor', 'cut', 'holds'],
-  rows,
+const rows = names.flatMap((name) =>
+  peers.map((peer) => {
+    const list = runs.get(`${peer} ${name}`)!
+    const quiet = median(list.map((each) => each.quiet.p99))
+    const during = median(list.map((each) => each.during.p99))
+    const growth = Math.max(...list.map((each) => each.growth))
+    const failures = list.reduce((sum, each) => sum + each.during.failures, 0)
+    const begun = list.reduce((sum, each) => sum + each.outcome.begun, 0)
+    const cut = list.reduce((sum, each) => sum + each.outcome.cut, 0)
+    const straight = median(list.map((each) => each.during.straightP99))
+    const isWithin = during <= MOST_FACTOR * Math.max(quiet, LEAST_QUIET_MS)
+    // Who waits as long without a proxy waits for the other processor, which attackers and services fill.
+    const isMachine = during <= straight + MOST_FACTOR * LEAST_QUIET_MS
+    const isBounded = growth < MOST_GROWTH && cut === begun && failures === 0
+    const holds = !isBounded || !(isWithin || isMachine) ? 'no' : isWithin ? 'yes' : 'as without a proxy'
+    if (peer === 'portcullis') failed ||= holds === 'no'
+    return [
+      name,
+      peer === 'portcullis' ? '**portcullis**' : peer,
+      `${Math.max(...list.map((each) => each.outcome.most))}`,
+      `${ms(quiet)} ms`,
+      `${ms(during)} ms`,
+      `${ms(straight)} ms`,
+      `${failures}`,
+      `${Math.round(growth / MB)} MB`,
+      `${Math.round(median(list.map((each) => each.processor)) * 100)} %`,
+      `${cut} of ${begun}`,
+      holds,
+    ]
+  }),
 )
+const columns = ['at once', 'p99 quiet', 'p99 during', 'straight', 'failed', 'memory', 'processor', 'cut', 'holds']
+const text = table(['attack', 'of', ...columns], rows)
 console.log(`\n${text}`)
 if (values.write) {
-  const said = `Measured on ${machine()}; the gateway had one processor, attackers, client and service shared the other, and other work ran on the machine. p99: median of ${values.rounds} rounds, quiet and attacked in turn.`
+  const said = `Measured on ${machine()}; the proxy had one processor, attackers, clients and services shared the other. p99: median of ${ROUNDS} rounds of the gateway and of one of nginx, quiet and attacked in turn. "straight": what the same client saw at the same time of a service without a proxy between: what the crowded other processor costs by itself; where the way by the proxy takes no more than ${MOST_FACTOR * LEAST_QUIET_MS} ms longer, the last column says "as without a proxy".`
   writeSection('docs/threat-model.md', 'attacks', `${text}\n\n${said}`)
 }
 process.exitCode = failed ? 1 : 0

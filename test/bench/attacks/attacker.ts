@@ -25,7 +25,7 @@ export interface AttackOutcome {
 const [name = '', port = '', seconds = '', connections = ''] = process.argv.slice(2)
 const WANTED = Number(connections)
 /** New connections in a second: a flood of handshakes would be another attack. */
-const OPEN_PER_SECOND = 400
+const OPEN_PER_SECOND = 800
 const SOURCES = 100
 const SETTLE_MS = 15_000
 const TICK_MS = 20
