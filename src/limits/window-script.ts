@@ -23,103 +23,107 @@ export function ruleText(rule: WindowRule): string {
 }
 
 export const WINDOW_SCRIPT = new RedisScript(`
-local clock = redis.call('time')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local rules = {}
-local function ruleOf(index)
-  local rule = rules[index]
-  if rule then return rule end
-  local rate, capacity, window, dry, quiet, blocks = string.match(ARGV[index + 1], '^(%d+) (%d+) (%d+) (%d) (%d+)(.*)$')
-  rule = {rate = tonumber(rate), capacity = tonumber(capacity), window = tonumber(window), dry = dry == '1',
-    quiet = tonumber(quiet), blocks = {}}
-  for block in string.gmatch(blocks, '%d+') do rule.blocks[#rule.blocks + 1] = tonumber(block) end
-  rules[index] = rule
-  return rule
+local call, match, gmatch, floor, ceil, max, min = redis.call, string.match, string.gmatch, math.floor, math.ceil, math.max, math.min
+local clock = call('time')
+local now = clock[1] * 1000 + floor(clock[2] / 1000)
+local rates, capacities, windows, dries, quiets, blocks = {}, {}, {}, {}, {}, {}
+for i = 2, #ARGV do
+  local rate, capacity, window, dry, quiet, rest = match(ARGV[i], '^(%d+) (%d+) (%d+) (%d) (%d+)(.*)$')
+  rates[i - 1], capacities[i - 1], windows[i - 1] = rate + 0, capacity + 0, window + 0
+  dries[i - 1], quiets[i - 1] = dry == '1', quiet + 0
+  if rest ~= '' then
+    local list = {}
+    for block in gmatch(rest, '%d+') do list[#list + 1] = block + 0 end
+    blocks[i - 1] = list
+  end
 end
-local function read(key, rule)
-  local entry = {key = key, rule = rule, used = 0, ends = now + rule.window, till = 0, strikes = 0, broken = false}
-  local value = redis.pcall('get', key)
-  if type(value) == 'table' then
-    entry.broken = true
-    return entry
+-- One claim each, by the place of its key: its rule, points and what its value says as of now.
+local rule, points, gone, used, ends, till, strikes, over = {}, {}, {}, {}, {}, {}, {}, {}
+local function write(k)
+  local r, u, life = rule[k], used[k], 0
+  local value = u .. ' ' .. ends[k]
+  if u > 0 then life = ends[k] - now + (ceil(u / rates[r]) - 1) * windows[r] end
+  if strikes[k] > 0 or till[k] > now then
+    value = value .. ' ' .. till[k] .. ' ' .. strikes[k]
+    life = max(life, till[k] - now + (strikes[k] > 0 and quiets[r] or 0))
   end
-  if not value then return entry end
-  local used, ends, till, strikes = string.match(value, '^(%d+) (%d+) ?(%d*) ?(%d*)$')
-  if not used then return entry end
-  used, ends = tonumber(used), tonumber(ends)
-  entry.till, entry.strikes = tonumber(till) or 0, tonumber(strikes) or 0
-  if entry.strikes > 0 and now >= entry.till + rule.quiet then entry.till, entry.strikes = 0, 0 end
-  if used == 0 then return entry end
-  if ends <= now then
-    local passed = math.floor((now - ends) / rule.window) + 1
-    used = used - passed * rule.rate
-    if used <= 0 then return entry end
-    ends = ends + passed * rule.window
-  end
-  entry.used, entry.ends = used, math.min(ends, now + rule.window)
-  return entry
-end
-local function write(entry)
-  local life = 0
-  if entry.used > 0 then
-    life = entry.ends - now + (math.ceil(entry.used / entry.rule.rate) - 1) * entry.rule.window
-  end
-  local value = entry.used .. ' ' .. entry.ends
-  if entry.strikes > 0 or entry.till > now then
-    value = value .. ' ' .. entry.till .. ' ' .. entry.strikes
-    life = math.max(life, entry.till - now + (entry.strikes > 0 and entry.rule.quiet or 0))
-  end
-  redis.call('set', entry.key, value, 'PX', math.max(1, life))
+  call('set', KEYS[k], value, 'PX', max(1, life))
 end
 local out = {}
-local k = 0
-for ask in string.gmatch(ARGV[1], '[^;]+') do
-  local entries = {}
-  local refused = false
-  for index, points, gone in string.gmatch(ask, '(%d+),(-?%d+)(x?)') do
-    k = k + 1
-    local rule = ruleOf(tonumber(index))
-    local entry = read(KEYS[k], rule)
-    entry.points = tonumber(points)
-    entry.gone = gone == 'x'
-    local blocked = entry.till > now
-    entry.over = blocked or (entry.points > 0 and entry.used + entry.points > rule.capacity)
-    local stops = blocked or entry.used + math.max(1, entry.points) > rule.capacity
-    if stops and not rule.dry and not entry.broken then refused = true end
-    entries[#entries + 1] = entry
-  end
-  for _, entry in ipairs(entries) do
-    local rule = entry.rule
-    local points = entry.points
-    if entry.broken then
-      out[#out + 1] = -1
-      out[#out + 1] = 0
+local k, first = 0, 1
+for index, operation, x, last in gmatch(ARGV[1], '(%d+),(-?%d+)(x?)(;?)') do
+  k = k + 1
+  local r, p = index + 0, operation + 0
+  local value = redis.pcall('get', KEYS[k])
+  local u, e, b, s = 0, now + windows[r], 0, 0
+  local state = 0
+  if value then
+    if type(value) == 'table' then
+      state = 2
     else
-      if entry.gone then
-        redis.call('del', entry.key)
-      elseif points < 0 then
-        entry.used, entry.till = 0, now - points
-        entry.over = true
-        write(entry)
-      elseif entry.over then
-        if entry.till <= now then
-          if #rule.blocks > 0 then
-            entry.strikes = entry.strikes + 1
-            entry.till = now + rule.blocks[math.min(entry.strikes, #rule.blocks)]
-            entry.used = 0
-            write(entry)
-          elseif entry.used < rule.capacity then
-            entry.used = rule.capacity
-            write(entry)
+      local us, es, more = match(value, '^(%d+) (%d+)(.*)$')
+      if us then
+        if more ~= '' then
+          b, s = match(more, '^ (%d+) (%d+)$')
+          b, s = (b or 0) + 0, (s or 0) + 0
+          if s > 0 and now >= b + quiets[r] then b, s = 0, 0 end
+        end
+        u = us + 0
+        if u > 0 then
+          es = es + 0
+          if es <= now then
+            local passed = floor((now - es) / windows[r]) + 1
+            u = max(0, u - passed * rates[r])
+            es = es + passed * windows[r]
+          end
+          if u > 0 then e = min(es, e) end
+        end
+      end
+    end
+  end
+  rule[k], points[k], gone[k], used[k], ends[k], till[k], strikes[k] = r, p, x == 'x', u, e, b, s
+  if state == 0 and (b > now or (p > 0 and u + p > capacities[r])) then state = 1 end
+  over[k] = state
+  if last == ';' or k == #KEYS then
+    local refused = false
+    for i = first, k do
+      local r = rule[i]
+      if over[i] < 2 and not dries[r] and (over[i] == 1 or used[i] + max(1, points[i]) > capacities[r]) then refused = true end
+    end
+    for i = first, k do
+      local r, p = rule[i], points[i]
+      local u = used[i]
+      if over[i] == 2 then
+        u = -1
+      elseif gone[i] then
+        call('del', KEYS[i])
+      elseif p < 0 then
+        used[i], till[i] = 0, now - p
+        u = capacities[r] + 1
+        write(i)
+      elseif over[i] == 1 then
+        u = capacities[r] + 1
+        if till[i] <= now then
+          local list = blocks[r]
+          if list then
+            strikes[i] = strikes[i] + 1
+            till[i] = now + list[min(strikes[i], #list)]
+            used[i] = 0
+            write(i)
+          elseif used[i] < capacities[r] then
+            used[i] = capacities[r]
+            write(i)
           end
         end
-      elseif points > 0 and not refused then
-        entry.used = entry.used + points
-        write(entry)
+      elseif p > 0 and not refused then
+        u = u + p
+        used[i] = u
+        write(i)
       end
-      out[#out + 1] = entry.over and rule.capacity + 1 or entry.used
-      out[#out + 1] = (entry.till > now and entry.till or entry.ends) - now
+      out[2 * i - 1] = u
+      out[2 * i] = u < 0 and 0 or (till[i] > now and till[i] or ends[i]) - now
     end
+    first = k + 1
   end
 end
 return out
