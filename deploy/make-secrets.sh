@@ -69,7 +69,7 @@ if [ ! -e "$folder/redis-url" ]; then
     echo "user health reset on #$(hashed "$health") +ping"
     echo "user portcullis reset on #$(hashed "$password") ~portcullis* +@connection -@admin -@dangerous" \
       '+info +eval +evalsha +time' \
-      '+get +set +del +pexpire +hget +hset +hdel +hlen +hgetall'
+      '+get +set +del +pttl +pexpire +hget +hset +hdel +hlen +hscan +hrandfield'
   } > "$folder/redis/users.acl"
 fi
 

@@ -14,7 +14,7 @@ const POLL_MS = 500
 /** Bans and pardons that wait for Redis; beyond it the oldest are dropped. */
 const MAX_PENDING = 1000
 /** Bans told again in one call. */
-const PER_CALL = 500
+const PER_CALL = 100
 
 export class RedisBans implements SharedBans {
   readonly #link: RedisLink
@@ -81,6 +81,8 @@ export class RedisBans implements SharedBans {
         if (status === null) return resolve('later')
         if (this.#pending.get(subject) === ban) this.#pending.delete(subject)
         if (status === 'full') this.#copy.delete(subject)
+        // Others would take this one for all there are.
+        if (status === 'first') this.#teachAgain()
         resolve(status === 'full' ? 'full' : 'done')
       })
     })
@@ -89,40 +91,51 @@ export class RedisBans implements SharedBans {
   readonly #poll = (): void => {
     if (this.#isPolling || !this.#link.isUp) return
     this.#isPolling = true
-    this.#call(['look'], this.#onPolled)
+    this.#call(['look'], this.#onLooked)
   }
 
-  readonly #onPolled = (): void => {
-    this.#isPolling = false
+  readonly #onLooked = (_status: string | null, [version = this.#version]: readonly string[]): void => {
+    if (version === this.#version) this.#isPolling = false
+    else if (version === '0') {
+      this.#isPolling = false
+      this.#teachAgain()
+    } else this.#read(version, '0', new Map())
   }
 
-  /** `onStatus`: null where Redis did not answer. */
-  #call(act: readonly string[], onStatus: (status: string | null) => void): void {
-    const args = [this.#version, String(MAX_BANS), ...act]
-    this.#link.call(BANS_SCRIPT, this.#keys, args, (error, reply) => {
-      if (error !== null) this.#link.onFailed(error)
-      else this.#take((reply as Buffer[]).map(String))
-      onStatus(error === null ? String((reply as Buffer[])[1]) : null)
+  /** Page by page; what changes meanwhile has another version, and the next look finds it. */
+  #read(version: string, from: string, list: Map<string, Ban>): void {
+    this.#call(['page', from], (status, [, , redisNow, next, ...pairs]) => {
+      if (status === null) {
+        this.#isPolling = false
+        return
+      }
+      const ahead = Date.now() - Number(redisNow)
+      for (let i = 0; i + 1 < pairs.length; i += 2) {
+        const [subject, value] = [pairs[i]!, pairs[i + 1]!]
+        const gap = value.indexOf(' ')
+        list.set(subject, { subject, until: Number(value.slice(0, gap)) + ahead, reason: value.slice(gap + 1) })
+      }
+      if (next !== '0' && list.size < 2 * MAX_BANS) return this.#read(version, next!, list)
+      this.#isPolling = false
+      this.#version = version
+      for (const [subject, ban] of this.#pending) {
+        if (ban === null) list.delete(subject)
+        else list.set(subject, ban)
+      }
+      this.#copy.replace(list)
     })
   }
 
-  #take([version = '0', , ...rest]: readonly string[]): void {
-    if (version === this.#version) return
-    if (version === '0') return this.#teachAgain()
-    // Answers may come in another order than Redis gave them, after a call that had to be sent again.
-    if (Number(version) < Number(this.#version)) return
-    this.#version = version
-    const now = Date.now()
-    const list = new Map<string, Ban>()
-    for (let i = 0; i + 2 < rest.length; i += 3) {
-      const subject = rest[i]!
-      list.set(subject, { subject, until: now + Number(rest[i + 1]), reason: rest[i + 2]! })
-    }
-    for (const [subject, ban] of this.#pending) {
-      if (ban === null) list.delete(subject)
-      else list.set(subject, ban)
-    }
-    this.#copy.replace(list)
+  /** `onAnswer`: null where Redis did not answer. */
+  #call(act: readonly string[], onAnswer: (status: string | null, answer: readonly string[]) => void): void {
+    this.#link.call(BANS_SCRIPT, this.#keys, [String(MAX_BANS), ...act], (error, reply) => {
+      if (error !== null) {
+        this.#link.onFailed(error)
+        return onAnswer(null, [])
+      }
+      const answer = (reply as Buffer[]).map(String)
+      onAnswer(answer[1]!, answer)
+    })
   }
 
   /** Redis has forgotten everything (restarted without persistence, emptied): what is in force stays so. */

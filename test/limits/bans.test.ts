@@ -1,4 +1,5 @@
 /** Bans that all processes share: known everywhere soon, through an outage, and after a Redis that forgot everything. */
+import { Redis } from 'ioredis'
 import t from 'tap'
 import type { StoreConfig } from '../../src/config/shape.ts'
 import { BanList, MAX_BANS } from '../../src/limits/ban-list.ts'
@@ -80,6 +81,35 @@ t.test('a Redis that was emptied, or comes back empty, is taught again', async (
   const four = await open(t)
   await until(() => four.bans.list.has('kept'), 'the second lesson')
   t.ok([one, two, three].every(({ bans }) => bans.list.has('kept')))
+})
+
+t.test('a ban given to an emptied Redis does not stand for all', async (t) => {
+  const [one, two] = [await open(t), await open(t)]
+  await one.bans.ban('old', 60_000, '')
+  await until(() => two.bans.list.has('old'), 'the copy')
+  await redis.flush()
+  await one.bans.ban('new', 60_000, '')
+  const three = await open(t)
+  await until(() => three.bans.list.size === 2 && two.bans.list.size === 2, 'both')
+  t.same([...three.bans.list.keys()].sort(), ['new', 'old'])
+})
+
+t.test('as many as there may be are read page by page, and those that are over are left out', async (t) => {
+  const client = new Redis(redis.url)
+  t.teardown(() => client.disconnect())
+  const pair = (i: number) => [`2001:db8:${i.toString(16)}::/64`, `${i % 2 === 0 ? Date.now() + 60_000 : 5} told why`]
+  for (let i = 0; i < MAX_BANS; i += 1000) {
+    await client.hset('bans:{bans}', ...Array.from({ length: 1000 }, (_, k) => pair(i + k)).flat())
+  }
+  const { store, bans, labels } = await open(t)
+  t.match(await bans.ban('one more', 60_000, 'x'), /done|full/, 'some of those that are over make place')
+  await until(() => bans.list.size >= MAX_BANS / 2, 'the copy')
+  t.ok(bans.list.size <= MAX_BANS / 2 + 1)
+  t.equal(bans.list.get('2001:db8:2::/64')?.reason, 'told why')
+  t.equal(await bans.ban('another', 60_000, 'x'), 'done')
+  t.equal(store.isUp, true)
+  t.equal(labels('limit_store_total').get('outage') ?? 0, 0)
+  t.ok(Number((await redis.command('HLEN bans:{bans}')).slice(1)) <= MAX_BANS / 2 + 2, 'gone there too')
 })
 
 t.test('bounded: what is over makes place, and nothing else does', async (t) => {
