@@ -3,7 +3,8 @@ import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { addAccount } from '../src/access/add-account.ts'
+import { newAccount } from '../src/access/account.ts'
+import { changeAccounts } from '../src/access/account-changes.ts'
 import { hashPassword } from '../src/access/passwords.ts'
 
 /** Reader of the demo transcripts. */
@@ -26,6 +27,7 @@ export async function ensureDemoState(path = DEMO_ACCOUNTS): Promise<{ user: str
   if (existsSync(path)) return { user: USER, password: null }
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const password = makePassword()
-  addAccount(path, USER, await hashPassword(password))
+  const account = newAccount(USER, await hashPassword(password), Date.now())
+  await changeAccounts(path, ({ accounts }) => accounts.set(USER, { ...account, roles: ['auditor'] }))
   return { user: USER, password }
 }

@@ -13,6 +13,15 @@ const OPTIONS = {
   check: { config: { type: 'string' }, 'without-files': { type: 'boolean' } },
   schema: {},
   'try-message': { config: { type: 'string' }, route: { type: 'string' }, event: { type: 'string' } },
+  users: {
+    config: { type: 'string' },
+    file: { type: 'string' },
+    'password-file': { type: 'string' },
+    roles: { type: 'string' },
+    attributes: { type: 'string' },
+    'own-choice': { type: 'boolean' },
+    remove: { type: 'boolean' },
+  },
   'hash-password': {},
   health: { config: { type: 'string' }, url: { type: 'string' } },
   'keys init': { config: { type: 'string' } },
@@ -45,13 +54,15 @@ const OPTIONS = {
 const WITH_SUBJECT: ReadonlySet<CommandName> = new Set(['ban', 'unban'])
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
-type Command = (values: Values) => Promise<number>
+/** `words`: what stands beside the options, where the command takes such. */
+type Command = (values: Values, words: readonly string[]) => Promise<number>
 
 const RUN: Record<CommandName, Command> = {
   start,
   check,
   schema,
   'try-message': tryOneMessage,
+  users,
   'hash-password': hashPassword,
   health,
   'keys init': async (values) =>
@@ -120,7 +131,8 @@ async function dispatch(words: readonly string[]): Promise<number> {
   }
   const name = await commandOf(first)
   if (rest.includes('--help') || rest.includes('-h')) return print(commandHelpText(name))
-  return RUN[name](await readOptions(name, rest))
+  const { values, positionals } = await readOptions(name, rest)
+  return RUN[name](values, positionals)
 }
 
 /** `keys init` is one command of two words. */
@@ -144,14 +156,17 @@ async function commandOf(word: string): Promise<CommandName> {
   throw new UsageError(`no ${kind} ${JSON.stringify(word)}${suggestion(word, known, otherwise)}`)
 }
 
-async function readOptions(name: CommandName, words: readonly string[]): Promise<Values> {
+async function readOptions(
+  name: CommandName,
+  words: readonly string[],
+): Promise<{ values: Values; positionals: string[] }> {
   const options: NonNullable<ParseArgsConfig['options']> = OPTIONS[name]
   try {
     const takesSubject = WITH_SUBJECT.has(name)
-    const parsed = parseArgs({ args: [...words], options, allowPositionals: takesSubject, strict: true })
-    if (takesSubject && parsed.positionals.length !== 1)
-      throw new UsageError(`usage: portcullis ${COMMANDS[name].usage}`)
-    return { ...parsed.values, subject: parsed.positionals[0] } as Values
+    const allowPositionals = takesSubject || name === 'users'
+    const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals, strict: true })
+    if (takesSubject && positionals.length !== 1) throw new UsageError(`usage: portcullis ${COMMANDS[name].usage}`)
+    return { values: { ...values, subject: positionals[0] } as Values, positionals }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (!code.startsWith('ERR_PARSE_ARGS')) throw error
@@ -217,12 +232,44 @@ async function tryOneMessage(values: Values): Promise<number> {
   return outcome === 'passes' ? DONE : FAILED
 }
 
+async function users(values: Values, words: readonly string[]): Promise<number> {
+  const { runUsers, passwordFrom, USERS_ACTIONS, USERS_EVENTS } = await import('./cli/users-command.ts')
+  const { usersPlace } = await import('./cli/users-place.ts')
+  const [word = '', name = '', ...more] = words
+  const action = USERS_ACTIONS.find((each) => each === word)
+  if (action === undefined) throw new UsageError(`users: say what to do: ${USERS_ACTIONS.join(', ')}`)
+  if (more.length > 0 || (name === '') !== (action === 'list')) {
+    throw new UsageError(`users ${action}: takes ${action === 'list' ? 'no name' : 'one name'}`)
+  }
+  const place = usersPlace(
+    textOf(values.config) ?? (values.file === undefined ? DEFAULT_CONFIG : null),
+    textOf(values.file),
+  )
+  const { readNewPassword } = await import('./cli/password-prompt.ts')
+  const passwordFile = textOf(values['password-file'])
+  const order = {
+    ...place,
+    action,
+    name: name.normalize('NFC'),
+    roles: textOf(values.roles),
+    attributes: textOf(values.attributes),
+    isOwnChoice: values['own-choice'] === true,
+    removesFactor: values.remove === true,
+    askPassword: async () =>
+      passwordFile === null ? readNewPassword(process.stdin, process.stderr) : passwordFrom(passwordFile),
+  }
+  return print(await place.recorded({ event: USERS_EVENTS[action], action, name: order.name }, () => runUsers(order)))
+}
+
 async function hashPassword(): Promise<number> {
   const { readNewPassword } = await import('./cli/password-prompt.ts')
   const passwords = await import('./access/passwords.ts')
+  const { checkNewPassword, PASSWORD_PRESETS } = await import('./access/password-rules.ts')
   const read = await readNewPassword(process.stdin, process.stderr)
   const problems =
-    'problem' in read ? [read.problem] : passwords.checkNewPassword(read.password).map((rule) => `the password ${rule}`)
+    'problem' in read
+      ? [read.problem]
+      : checkNewPassword(PASSWORD_PRESETS['pci-4'], read.password, null).map((rule) => `the password ${rule}`)
   for (const problem of problems) complain(`portcullis: ${problem}`)
   if ('problem' in read || problems.length > 0) return FAILED
   return print(`${await passwords.hashPassword(read.password)}\n`)

@@ -63,6 +63,7 @@ export const FAILURES = {
   // sign-in
   'sign-in-required': client(401, 'Sign in'),
   'sign-in-failed': client(401, 'The user or the password is wrong'),
+  'password-change-required': client(403, 'The password must be changed before anything else'),
   'locked-out': client(429, 'Too many failed attempts'),
   'sign-in-busy': gateway(503, 'Too many sign-ins at once'),
   'audit-down': gateway(503, 'Access cannot be recorded now'),

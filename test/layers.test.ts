@@ -38,6 +38,7 @@ const DOORS: Readonly<Record<string, string>> = {
   undici: 'upstream/',
   ioredis: 'limits/',
   'sanitize-html': 'messages/html.ts',
+  bcryptjs: 'access/bcrypt.ts',
   pino: 'observe/log.ts',
   zod: 'config/',
   'jsonc-parser': 'config/',

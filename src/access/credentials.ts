@@ -1,6 +1,6 @@
 /** Reads the credentials of Basic authentication (RFC 7617) out of a header list. It knows no accounts and logs nothing. */
 import { countHeader, getHeader, type HeaderList } from '../http/headers.ts'
-import { MAX_USER_NAME_LENGTH } from './accounts.ts'
+import { MAX_USER_NAME_LENGTH } from './account.ts'
 import { MAX_PASSWORD_BYTES } from './passwords.ts'
 
 export interface Credentials {

@@ -1,9 +1,11 @@
 /**
- * Locks an account, and an address, after failed sign-ins: for a while the first time, twice as long the next, at most
- * an hour. It counts in the shared store and knows no password, no account list and no request.
+ * Locks an account, and an address, after failed sign-ins: for a while the first time, twice as long the next, at most an
+ * hour. An address from which the account signed in lately has a budget of its own, so that strangers cannot lock its owner
+ * out. It counts in the shared store and knows no password, no account list and no request.
  */
-import { createHash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { Counter, CounterStore } from '../exchange/contracts.ts'
+import { KnownAddresses } from './known-addresses.ts'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
@@ -12,31 +14,58 @@ const FULL_MS = 1000
 
 export interface LockoutOptions {
   readonly store: Pick<CounterStore, 'counter'>
+  /** For the names of what is counted: neither users nor addresses stand in the store. */
+  readonly key: () => Buffer
   /** Failures in a row, within `lockForMs`, that lock an account. */
   readonly lockAfter: number
   /** Milliseconds of the first lock; each further one within a day is twice as long, at most an hour (or this, where longer). */
   readonly lockForMs: number
+  /** Milliseconds for which an address is known after a success; 0: no address is. */
+  readonly knownForMs: number
   /** Failures from one address, over all accounts, that lock the address; default five times `lockAfter`. */
   readonly lockAddressAfter?: number
 }
 
+/** Who tries, and from where. With another revision all that was counted for the account is over. */
+export interface Subject {
+  readonly name: string
+  readonly revision: number
+  readonly address: string
+}
+
+/** What is locked: the account, the address, or the account for this known address; `full`: too many attempts run. */
+export type LockedBy = 'account' | 'address' | 'known-address' | 'full'
+
+export interface Refusal {
+  readonly waitMs: number
+  readonly by: LockedBy
+}
+
 /** An attempt that was let through: tell it how it ended, once. */
 export interface Attempt {
-  /** Milliseconds for which the account or the address is locked now; 0 where neither is. */
-  onFailure(): Promise<number>
+  /** What is locked now for it; null where nothing is. */
+  onFailure(): Promise<Refusal | null>
   onSuccess(): Promise<void>
   /** Nothing was checked after all, or the check broke: the attempt stays counted, its place is given back. */
   onAbandon(): void
 }
 
 export interface Lockout {
-  /** Milliseconds for which attempts are refused; 0 where they are not. Counts nothing. */
-  lockedForMs(account: string, address: string): Promise<number>
-  /**
-   * Takes one attempt before the password is looked at, so that many at once cannot outrun the count; a number is a
-   * refusal: milliseconds to wait.
-   */
-  begin(account: string, address: string): Promise<Attempt | number>
+  /** Null where attempts are let through. Counts nothing. */
+  look(subject: Subject): Promise<Refusal | null>
+  /** Takes one attempt before the password is looked at, so that many at once cannot outrun the count. */
+  begin(subject: Subject): Promise<Attempt | Refusal>
+}
+
+export function isRefusal(begun: Attempt | Refusal): begun is Refusal {
+  return 'waitMs' in begun
+}
+
+/** The names under which one subject is counted. */
+interface Keys {
+  readonly account: string
+  readonly address: string
+  readonly pair: string
 }
 
 export function makeLockout(options: LockoutOptions): Lockout {
@@ -44,78 +73,109 @@ export function makeLockout(options: LockoutOptions): Lockout {
   const addressAfter = options.lockAddressAfter ?? lockAfter * 5
   const accounts = makeLock(store, 'account', lockAfter, lockForMs)
   const addresses = makeLock(store, 'address', addressAfter, lockForMs)
+  const pairs = makeLock(store, 'known', lockAfter, lockForMs)
+  const known = new KnownAddresses(store, options.knownForMs)
   /** Attempts of an address that run now: they may all fail, so they count against it already. */
   const inFlight = new Map<string, number>()
 
-  async function lockedForMs(account: string, address: string): Promise<number> {
-    const [byAccount, byAddress] = await Promise.all([
-      lockedMs(accounts.locks, keyOf(account)),
-      lockedMs(addresses.locks, keyOf(address)),
-    ])
-    return Math.max(byAccount, byAddress)
-  }
-
-  async function begin(account: string, address: string): Promise<Attempt | number> {
-    const accountKey = keyOf(account)
-    const addressKey = keyOf(address)
-    const running = (inFlight.get(addressKey) ?? 0) + 1
-    inFlight.set(addressKey, running)
-    const leave = () => release(inFlight, addressKey)
-    let refusedMs: number
-    try {
-      refusedMs = await lockedForMs(account, address)
-      if (refusedMs === 0) refusedMs = await addressFullMs(addressKey, running)
-      if (refusedMs === 0) {
-        const taken = await accounts.failures.add(accountKey)
-        refusedMs = await lockedMs(accounts.locks, accountKey)
-        if (refusedMs > 0) {
-          // Locked between the two looks: who locks sets the lock first and clears the count then, so a count that starts
-          // after the clearing sees the lock, and is not left for the time after it.
-          await accounts.failures.clear(accountKey)
-        } else if (!taken.allowed || taken.used > lockAfter) {
-          // As many attempts as there may be run elsewhere just now.
-          refusedMs = FULL_MS
-        } else {
-          return makeAttempt(accountKey, addressKey, taken.used, leave)
-        }
-      }
-    } catch (error) {
-      leave()
-      throw error
+  function keysOf({ name, revision, address }: Subject): Keys {
+    const keyOf = (...parts: string[]): string =>
+      createHmac('sha256', options.key()).update(JSON.stringify(parts)).digest('base64url').slice(0, 22)
+    return {
+      account: keyOf('account', name, String(revision)),
+      address: keyOf('address', address),
+      pair: keyOf('pair', name, String(revision), address),
     }
-    leave()
-    return refusedMs
   }
 
-  async function addressFullMs(addressKey: string, running: number): Promise<number> {
-    const failed = await addresses.failures.get(addressKey)
-    return (failed?.used ?? 0) + running > addressAfter ? FULL_MS : 0
+  async function look(subject: Subject): Promise<Refusal | null> {
+    const keys = keysOf(subject)
+    return refusalOf(keys, await known.has(knownKeyOf(subject)))
   }
 
-  function makeAttempt(accountKey: string, addressKey: string, used: number, leave: () => void): Attempt {
+  async function refusalOf(keys: Keys, isKnown: boolean): Promise<Refusal | null> {
+    if (isKnown) return asRefusal(await lockedMs(pairs.locks, keys.pair), 'known-address')
+    const [byAccount, byAddress] = await Promise.all([
+      lockedMs(accounts.locks, keys.account),
+      lockedMs(addresses.locks, keys.address),
+    ])
+    return byAddress > byAccount ? asRefusal(byAddress, 'address') : asRefusal(byAccount, 'account')
+  }
+
+  async function begin(subject: Subject): Promise<Attempt | Refusal> {
+    const keys = keysOf(subject)
+    const running = (inFlight.get(keys.address) ?? 0) + 1
+    inFlight.set(keys.address, running)
+    let attempt: Attempt | null = null
+    try {
+      const isKnown = await known.has(knownKeyOf(subject))
+      const refusal = (await refusalOf(keys, isKnown)) ?? (isKnown ? null : await addressFull(keys.address, running))
+      if (refusal !== null) return refusal
+      const counted = isKnown ? pairs : accounts
+      const key = isKnown ? keys.pair : keys.account
+      const taken = await counted.failures.add(key)
+      const locked = await refusalOf(keys, isKnown)
+      if (locked !== null) {
+        // Locked between the two looks: who locks sets the lock first and clears the count then, so a count that starts
+        // after the clearing sees the lock, and is not left for the time after it.
+        await counted.failures.clear(key)
+        return locked
+      }
+      // As many attempts as there may be run elsewhere just now.
+      if (!taken.allowed || taken.used > lockAfter) return { waitMs: FULL_MS, by: 'full' }
+      attempt = makeAttempt(subject, keys, isKnown, taken.used)
+      return attempt
+    } finally {
+      if (attempt === null) release(inFlight, keys.address)
+    }
+  }
+
+  async function addressFull(key: string, running: number): Promise<Refusal | null> {
+    const failed = await addresses.failures.get(key)
+    return (failed?.used ?? 0) + running > addressAfter ? { waitMs: FULL_MS, by: 'full' } : null
+  }
+
+  function makeAttempt(subject: Subject, keys: Keys, isKnown: boolean, used: number): Attempt {
+    const leave = (): void => release(inFlight, keys.address)
     return {
       async onFailure() {
         try {
-          const address = await addresses.failures.add(addressKey)
-          const [byAccount, byAddress] = await Promise.all([
-            used >= lockAfter ? accounts.lock(accountKey) : 0,
-            !address.allowed || address.used >= addressAfter ? addresses.lock(addressKey) : 0,
+          const address = await addresses.failures.add(keys.address)
+          const isOver = used >= lockAfter
+          const isAddressOver = !address.allowed || address.used >= addressAfter
+          const [byAccount, byAddress, byPair] = await Promise.all([
+            // Also where it was the known address that failed: elsewhere the account has no more guesses then.
+            isOver ? accounts.lock(keys.account) : 0,
+            isAddressOver ? addresses.lock(keys.address) : 0,
+            isOver && isKnown ? pairs.lock(keys.pair) : 0,
           ])
-          return Math.max(byAccount, byAddress)
+          if (isKnown) return asRefusal(byPair, 'known-address')
+          return byAddress > byAccount ? asRefusal(byAddress, 'address') : asRefusal(byAccount, 'account')
         } finally {
           leave()
         }
       },
       async onSuccess() {
-        // The address keeps its failures: an account of one's own must not buy guesses at others.
+        // The address keeps its failures: an account of one's own must not buy guesses at others. And an account keeps
+        // what strangers failed while its owner signs in where he is known: they must not get new guesses by that.
         leave()
-        await accounts.failures.clear(accountKey)
+        await Promise.all([
+          isKnown ? pairs.failures.clear(keys.pair) : accounts.failures.clear(keys.account),
+          known.remember(knownKeyOf(subject), keys.account),
+        ])
       },
       onAbandon: leave,
     }
   }
 
-  return { lockedForMs, begin }
+  function knownKeyOf({ name, address }: Subject): string {
+    return createHmac('sha256', options.key())
+      .update(JSON.stringify(['known', name, address]))
+      .digest('base64url')
+      .slice(0, 22)
+  }
+
+  return { look, begin }
 }
 
 interface Lock {
@@ -151,13 +211,12 @@ async function lockedMs(locks: Counter, key: string): Promise<number> {
   return state === null || state.allowed ? 0 : Math.max(state.resetMs, 1)
 }
 
+function asRefusal(waitMs: number, by: LockedBy): Refusal | null {
+  return waitMs === 0 ? null : { waitMs, by }
+}
+
 function release(inFlight: Map<string, number>, key: string): void {
   const running = inFlight.get(key)
   if (running === undefined || running <= 1) inFlight.delete(key)
   else inFlight.set(key, running - 1)
-}
-
-// What stands in the user field may be a password typed in the wrong place: the store never sees it as it is.
-function keyOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22)
 }

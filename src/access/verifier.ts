@@ -10,6 +10,8 @@ export interface VerifierOptions {
   readonly maxConcurrent: number
   /** Checks that may wait for their turn; over it `run` says 'busy'. */
   readonly maxWaiting: number
+  /** Milliseconds that one may wait; then `run` says 'busy'. */
+  readonly maxWaitMs?: number
   /** Right answers that are remembered; 0 is none. */
   readonly cacheEntries?: number
   /** Milliseconds that a right answer is remembered. */
@@ -28,14 +30,16 @@ export class Verifier {
   readonly #cacheMs: number
   readonly #verify: (hash: string, password: string) => Promise<boolean>
   readonly #now: () => number
-  readonly #waiting: (() => void)[] = []
-  #key = randomBytes(32)
+  readonly #maxWaitMs: number
+  readonly #waiting = new Set<(hasSlot: boolean) => void>()
+  readonly #key = randomBytes(32)
   // Insertion order is age: the first entry is the oldest.
   readonly #remembered = new Map<string, number>()
 
   constructor(options: VerifierOptions) {
     this.#maxConcurrent = options.maxConcurrent
     this.#maxWaiting = options.maxWaiting
+    this.#maxWaitMs = options.maxWaitMs ?? 5000
     this.#cacheEntries = options.cacheEntries ?? 1024
     this.#cacheMs = options.cacheMs ?? 300_000
     this.#verify = options.verify ?? verifyPassword
@@ -44,7 +48,7 @@ export class Verifier {
 
   /** Checks that wait for their turn. */
   get waiting(): number {
-    return this.#waiting.length
+    return this.#waiting.size
   }
 
   /** A name for these credentials that tells nothing outside this process and its life. */
@@ -64,22 +68,35 @@ export class Verifier {
     return false
   }
 
-  /** Runs `attempt` when a slot is free; 'busy' where too many wait already. `attempt` may call `verify` and only it. */
+  /** Runs `attempt` when a slot is free; 'busy' where too many wait already, or for too long. */
   async run<T>(attempt: () => Promise<T>): Promise<T | 'busy'> {
-    if (this.running >= this.#maxConcurrent) {
-      if (this.#waiting.length >= this.#maxWaiting) return 'busy'
-      // The slot of the one that ends is handed over: `running` stays as it is.
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    } else {
-      this.running++
-    }
+    if (this.running < this.#maxConcurrent) this.running++
+    else if (this.#waiting.size >= this.#maxWaiting || !(await this.#slot())) return 'busy'
     try {
       return await attempt()
     } finally {
-      const next = this.#waiting.shift()
+      // The slot of the one that ends is handed over: `running` stays as it is.
+      const [next] = this.#waiting
       if (next === undefined) this.running--
-      else next()
+      else next(true)
     }
+  }
+
+  #slot(): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const end = (hasSlot: boolean): void => {
+      clearTimeout(timer)
+      this.#waiting.delete(end)
+      resolve(hasSlot)
+    }
+    const timer = setTimeout(end, this.#maxWaitMs, false)
+    this.#waiting.add(end)
+    return promise
+  }
+
+  /** A check whose answer is not remembered. */
+  isRight(hash: string, password: string): Promise<boolean> {
+    return this.#verify(hash, password)
   }
 
   /** One password check; what is right is remembered under `key`, what is wrong never is. */
@@ -87,12 +104,6 @@ export class Verifier {
     const isRight = await this.#verify(hash, password)
     if (isRight) this.#remember(key)
     return isRight
-  }
-
-  /** Forgets every right answer: the accounts have changed. Answers of checks that still run are not remembered either. */
-  forget(): void {
-    this.#remembered.clear()
-    this.#key = randomBytes(32)
   }
 
   #remember(key: string): void {

@@ -40,6 +40,29 @@ left out. Nothing is sent, nothing is counted. Exit code 1 where the message wou
   --route NAME    name or path of the route
   --event NAME    socket.io event`,
   },
+  users: {
+    usage: 'users ACTION [NAME] [--config FILE | --file FILE] [OPTIONS]',
+    about: 'make and change accounts, also while the gateway runs',
+    more: `  add NAME      a new account; its password must be changed at first use
+  passwd NAME   another password, which must be changed at first use; sessions end
+  roles NAME    other --roles or --attributes
+  lock NAME     refuse it until it is unlocked; sessions end
+  unlock NAME   also after too many failures, on all running gateways at once
+  totp NAME     a second factor: prints its secret for the app, and recovery codes; again: a new one
+  remove NAME   no such account any more
+  list          names, states, ages of passwords, roles
+
+The password is asked for twice and not shown; where standard input is no terminal, it is its one line. It is never taken
+from the command line, where other users of the machine could see it.
+
+  --config FILE          whose listeners.transcripts.signIn names the accounts file and the rules (default: config/gateway.json)
+  --file FILE            the accounts file itself; without --config by the rules of pci-4
+  --password-file FILE   the password is the one line of this file
+  --roles A,B            roles of the account; an empty list is written --roles=
+  --attributes K=V,...   attributes for rules of roles
+  --own-choice           with add and passwd: the password need not be changed at first use (one's own choice, or a program's)
+  --remove               with totp: take the second factor away`,
+  },
   'hash-password': {
     usage: 'hash-password',
     about: 'make the argon2id hash of a password, for an accounts file',

@@ -167,6 +167,30 @@ function checkTranscripts(transcripts: Members, findings: Findings): void {
       'has no "signIn", so nobody could read; write "signIn": { "accounts": "config/accounts.json" }',
     )
   }
+  checkRoles(transcripts, path, findings)
+}
+
+/** Roles are for who signs in; and without one nobody may read. */
+function checkRoles(transcripts: Members, path: SettingPath, findings: Findings): void {
+  if (transcripts.auth === 'none') {
+    if (transcripts.roles !== undefined) findings.warn([...path, 'roles'], 'has no effect where nobody signs in')
+    return
+  }
+  const roles = Object.keys(membersOf(transcripts.roles))
+  if (transcripts.signIn !== undefined && roles.length === 0) {
+    findings.mismatch(
+      path,
+      'has no "roles", so nobody may read anything; for everybody who signs in to read everything, write "roles": { "reader": { "read": [{ "paths": ["**"] }] } } and, in "signIn", "defaultRoles": ["reader"]',
+    )
+  }
+  for (const [i, role] of textsOf(membersOf(transcripts.signIn).defaultRoles)) {
+    if (roles.length > 0 && !roles.includes(role)) {
+      findings.wrong(
+        [...path, 'signIn', 'defaultRoles', i],
+        `no role named ${JSON.stringify(role)}${suggestion(role, roles)}`,
+      )
+    }
+  }
 }
 
 function checkProfiles(top: Members, listeners: Members, findings: Findings): void {

@@ -1,7 +1,7 @@
 /** The settings of the sockets that the gateway listens on. It knows no route. */
 
 import { z } from 'zod'
-import { signIn } from './access-shape.ts'
+import { roles, signIn } from './access-shape.ts'
 import { tokenEndpoint, transcriptsFolder } from './keys-shape.ts'
 import { address, cidrList, cidrs, count, duration, host, name, size, TOKEN } from './shape-terms.ts'
 import { tls } from './tls-shape.ts'
@@ -142,6 +142,7 @@ export const transcriptsListener = z.strictObject({
   ...listenerBase,
   auth: z.enum(['basic', 'none']).prefault('basic').describe('`none` is accepted on loopback only.'),
   signIn,
+  roles,
   source: z
     .union([transcriptsFolder, z.strictObject({ service: name.describe('Service that serves transcripts.') })], {
       error: 'must be { "folder": "path" } or { "service": "name" }',

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
+import type { Principal } from './access-contracts.ts'
 import {
   type BodySink,
   type ClientHalf,
@@ -70,6 +71,8 @@ export class Exchange {
 
   // set by route and the stages after it
   route: Route | null = null
+  /** Who is signed in; null where nobody is. Sets `user` and `roles` with it who sets it. */
+  principal: Principal | null = null
   user = ''
   /** Roles of the user, by who signed them in; empty without a user. */
   roles: readonly string[] = NO_ROLES

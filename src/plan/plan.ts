@@ -16,7 +16,7 @@ import { admitStages } from './limits.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
 import { ownRoute, plainHeaders, RouteBuilder } from './routes.ts'
 import { Findings, type Standing } from './standing.ts'
-import { transcriptsPlace, transcriptsPurge } from './transcripts.ts'
+import { transcriptsPlaces, transcriptsPurge } from './transcripts.ts'
 
 export interface Plan {
   readonly sockets: readonly ListenerOptions[]
@@ -175,9 +175,8 @@ function transcriptsSocket(
 ): ListenerOptions {
   const name = 'transcripts'
   const tls = listenerTls(name, listener, config, standing, findings)
-  const router = makeRouter([
-    transcriptsPlace(listener, standing, services, admitStages(listener.limits, config, standing), keys, findings),
-  ])
+  const admit = admitStages(listener.limits, config, standing)
+  const router = makeRouter(transcriptsPlaces(listener, standing, services, admit, keys))
   return listenerSocket(
     { setting: `listeners.${name}.address`, name, address: listener.address, tls, router },
     listener,

@@ -39,26 +39,36 @@ export function plainHeaders(profile: HeadersConfig['profile']): HeadersConfig {
   return { profile, set: {}, remove: [], keep: [], frameAncestors: [] }
 }
 
-/** The one route of a listener of its own kind, at every path. What a service answers needs its `timeouts`. */
+/** What a route of a listener of its own kind may have beyond the least. */
+export interface OwnRouteOptions {
+  /** Default: every path. */
+  readonly path?: string
+  readonly serviceName?: string
+  /** What a service answers needs them. */
+  readonly timeouts?: RouteTimeouts | undefined
+  readonly maxBodyBytes?: number
+  readonly accepts?: readonly string[]
+}
+
+/** A route of a listener of its own kind. */
 export function ownRoute(
   name: string,
   methods: readonly string[],
   headers: HeadersConfig,
   secure: boolean,
   stages: readonly Stage[],
-  serviceName = '-',
-  timeouts = NO_TIMEOUTS,
+  { path = '/*', serviceName = '-', timeouts = NO_TIMEOUTS, maxBodyBytes = 0, accepts }: OwnRouteOptions = {},
 ): RoutePlace {
   const route: Route = Object.freeze({
     name,
     index: 0,
-    path: '/*',
+    path,
     methods: new Set(methods),
     allow: methods.join(', '),
     stages,
     edits: compileEdits(headers, secure),
-    maxBodyBytes: 0,
-    accepts: null,
+    maxBodyBytes,
+    accepts: accepts === undefined ? null : new Set(accepts),
     allowEncodedSlashes: false,
     webSocket: false,
     origins: null,
@@ -66,7 +76,7 @@ export function ownRoute(
     isApi: false,
     serviceName,
   })
-  return { hosts: [], path: '/*', route }
+  return { hosts: [], path, route }
 }
 
 /** Makes the configured routes, for one listener after the other. */

@@ -1,11 +1,9 @@
-/** Builds the one route of the transcripts listener: limits, sign-in, then a folder or a service, every read audited. */
-import { loadAccounts } from '../access/accounts.ts'
-import { makeLockout } from '../access/lockout.ts'
-import { makeSignIn } from '../access/sign-in.ts'
-import { Verifier } from '../access/verifier.ts'
-import type { HeadersConfig, SignInConfig, TranscriptsListenerConfig } from '../config/shape.ts'
+/** Builds the routes of the transcripts listener: limits, sign-in, then a folder or a service, every read audited. */
+import { compilePermissions } from '../access/permissions.ts'
+import type { HeadersConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { AuditLog, Responder, RouteTimeouts, Stage } from '../exchange/contracts.ts'
+import type { ReadPermissions } from '../exchange/access-contracts.ts'
+import { type AuditLog, DONE, type Responder, type RouteTimeouts, type Stage } from '../exchange/contracts.ts'
 import type { RoutePlace } from '../exchange/router.ts'
 import type { NameTokens, SealedOpener } from '../exchange/sealed.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
@@ -13,58 +11,72 @@ import { SealedContent } from '../keys/sealed-stream.ts'
 import { looksLikeToken, problemOfValue } from '../keys/url-token.ts'
 import { makeUserBan } from '../limits/ban-check.ts'
 import type { Log } from '../observe/log.ts'
-import { answerBy, routeStages } from '../pipeline.ts'
+import { answerBy, type RouteStages, routeStages } from '../pipeline.ts'
+import { MOST_FORM_BYTES } from '../responders/account-pages.ts'
 import { makeTranscripts, realFolder } from '../responders/transcripts.ts'
+import { dateInName } from '../responders/transcripts-list.ts'
 import { purgeTranscripts } from '../responders/transcripts-purge.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
+import { type Door, makeDoor } from './access.ts'
 import { type Keys, neededKeys } from './keys.ts'
 import type { AdmitStages } from './limits.ts'
 import { ownRoute, plainHeaders } from './routes.ts'
-import { capsOf, type Findings, type Standing } from './standing.ts'
+import { capsOf, type Standing } from './standing.ts'
 
 /** What a service of transcripts may not loosen; the folder's own pages bring stricter policies. */
 const SERVICE_POLICY =
   "default-src 'self'; form-action 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'; upgrade-insecure-requests"
 
 /** Throws a ConfigurationError where accounts or folder are not usable. */
-export function transcriptsPlace(
+export function transcriptsPlaces(
   config: TranscriptsListenerConfig,
   standing: Standing,
   services: ReadonlyMap<string, Service>,
   admit: AdmitStages,
   keys: Keys | null,
-  findings: Findings,
-): RoutePlace {
+): RoutePlace[] {
   // The configuration was checked for this; without sign-in nothing is served, whatever checked it.
   if (config.auth === 'basic' && config.signIn === undefined) {
     throw new ConfigurationError(['listeners.transcripts.signIn: is missing; nobody could sign in'])
   }
+  const door = config.auth === 'none' || config.signIn === undefined ? null : makeDoor(config.signIn, standing)
   const { source } = config
   const serviceName = 'service' in source ? source.service : '-'
-  const stages = routeStages({
+  const common = {
     inFlight: capsOf(standing, 'transcripts in flight', config.connections.inFlightPerAddress),
     admit: admit.before,
     audited: standing.log.audit,
-    signIn: config.auth === 'none' || config.signIn === undefined ? null : signIn(config.signIn, standing, findings),
-    userBan: config.auth === 'none' ? null : makeUserBan(standing.bans, standing.metrics),
-    admitUser: admit.after,
     socket: null,
     lastHop: null,
     inspect: null,
+  }
+  const stages = routeStages({
+    ...common,
+    signIn: door?.signIn ?? null,
+    userBan: door === null ? null : makeUserBan(standing.bans, standing.metrics),
+    admitUser: admit.after,
     end: lastStage(config, standing, services, keys),
   })
   const headers: HeadersConfig = plainHeaders('transcript')
   const strict = serviceName === '-' ? headers : { ...headers, set: { 'content-security-policy': SERVICE_POLICY } }
-  return ownRoute(
-    'transcripts',
-    ['GET', 'HEAD'],
-    strict,
-    true,
-    stages,
+  const transcripts = ownRoute('transcripts', ['GET', 'HEAD'], strict, true, stages, {
     serviceName,
-    timeoutsOf(services.get(serviceName)),
-  )
+    timeouts: timeoutsOf(services.get(serviceName)),
+  })
+  return door === null ? [transcripts] : [...accountPlaces(door, common), transcripts]
+}
+
+/** What both routes have alike. */
+type CommonStages = Omit<RouteStages, 'signIn' | 'userBan' | 'admitUser' | 'end'>
+
+const ACCOUNT_FORMS = ['application/x-www-form-urlencoded', 'application/json']
+
+/** Where people sign in: before any sign-in, and behind the same limits. */
+function accountPlaces(door: Door, common: CommonStages): RoutePlace[] {
+  const stages = routeStages({ ...common, signIn: null, userBan: null, admitUser: null, end: answerBy(door.pages) })
+  const options = { path: '/.account/*', maxBodyBytes: MOST_FORM_BYTES, accepts: ACCOUNT_FORMS }
+  return [ownRoute('account', ['GET', 'HEAD', 'POST'], plainHeaders('transcript'), true, stages, options)]
 }
 
 /** Undefined for a folder, which has none. */
@@ -83,35 +95,29 @@ function lastStage(
   const { source } = config
   const { audit } = standing.log
   if ('folder' in source) {
-    return answerBy(folderResponder(source, config.auth === 'none', audit, keys))
+    return answerBy(folderResponder(source, permissionsOf(config), config.auth === 'none', audit, keys))
   }
   const service = services.get(source.service)
   if (service === undefined) throw new ConfigurationError([`services.${source.service}: cannot be used`])
-  return audited(makeForward(service, standing.metrics), audit)
-}
-
-function signIn(config: SignInConfig, standing: Standing, findings: Findings): Stage {
-  const { store, log, metrics } = standing
-  findings.files.push(config.accounts)
-  return makeSignIn({
-    accounts: loadAccounts(config.accounts),
-    verifier: new Verifier({ maxConcurrent: config.maxConcurrent, maxWaiting: config.maxWaiting }),
-    lockout: makeLockout({ store, lockAfter: config.lockAfter, lockForMs: config.lockFor }),
-    audit: log.audit,
-    metrics,
-    realm: 'transcripts',
-  })
+  return allowed(audited(makeForward(service, standing.metrics), audit), permissionsOf(config), audit)
 }
 
 type FolderConfig = Extract<TranscriptsListenerConfig['source'], { readonly folder: string }>
 
-function folderResponder(source: FolderConfig, allowAnonymous: boolean, audit: AuditLog, keys: Keys | null): Responder {
+function folderResponder(
+  source: FolderConfig,
+  permissions: ReadPermissions,
+  allowAnonymous: boolean,
+  audit: AuditLog,
+  keys: Keys | null,
+): Responder {
   const { folder, sealedNames } = source
   const atRest = source.atRest ?? (keys === null ? 'plain' : 'sealed')
   const opener = atRest === 'plain' ? null : openerOf(neededKeys(keys).ring)
   return makeTranscripts({
     folder,
     audit,
+    permissions,
     allowAnonymous,
     atRest: { opener, servesPlain: atRest !== 'sealed' },
     nameTokens: sealedNames === undefined ? null : nameTokens(neededKeys(keys), sealedNames),
@@ -177,5 +183,33 @@ function audited(forward: Stage, audit: AuditLog): Stage {
       })
     }
     return forward(x)
+  }
+}
+
+const EVERYTHING: ReadPermissions = { mayRead: () => true, needsAttributes: () => false }
+
+function permissionsOf({ auth, roles }: TranscriptsListenerConfig): ReadPermissions {
+  return auth === 'none' ? EVERYTHING : compilePermissions(roles ?? {})
+}
+
+/** What a service serves is known by its path only: rules about channels and attributes are not met by it. */
+function allowed(next: Stage, permissions: ReadPermissions, audit: AuditLog): Stage {
+  return (x) => {
+    const name = nameOf(x.path)
+    const facts = { name: name ?? '', dateMs: dateInName(name ?? '') ?? 0, channel: null, attributes: null }
+    if (name !== null && permissions.mayRead(x.principal, facts)) return next(x)
+    const line = { user: x.user, address: x.clientAddress, requestId: x.id, object: x.path }
+    audit.record({ event: 'authz_fail', outcome: 'failure', reason: 'no role allows it', ...line })
+    x.refuse('not-found')
+    return DONE
+  }
+}
+
+/** Null for a path that is no UTF-8: it has no name. */
+function nameOf(path: string): string | null {
+  try {
+    return decodeURIComponent(path.slice(1))
+  } catch {
+    return null
   }
 }

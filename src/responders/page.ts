@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto'
 import { getHeader, type HeaderList } from '../http/headers.ts'
 
-const STYLE = `:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dfe7;--paper:#f6f8fa;--card:#fff;--mark:#0b63ce;--own:#e3effd}
-@media (prefers-color-scheme:dark){:root{--ink:#e6ebf2;--soft:#9aa7b8;--line:#303a48;--paper:#12171e;--card:#1a212b;--mark:#7db7ff;--own:#1d3350}}
+const STYLE = `:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dfe7;--paper:#f6f8fa;--card:#fff;--mark:#0b63ce;--own:#e3effd;--bad:#a3121b}
+@media (prefers-color-scheme:dark){:root{--ink:#e6ebf2;--soft:#9aa7b8;--line:#303a48;--paper:#12171e;--card:#1a212b;--mark:#7db7ff;--own:#1d3350;--bad:#ff9a9e}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 header,main,footer{max-width:56rem;margin:0 auto;padding:1rem 1.25rem}header{padding-top:2rem}footer,.soft{color:var(--soft);font-size:.875rem}
 h1{margin:0 0 .25rem;font-size:1.6rem;overflow-wrap:anywhere}a{color:var(--mark)}a:focus-visible,input:focus-visible,select:focus-visible,button:focus-visible{outline:3px solid var(--mark);outline-offset:2px}
@@ -18,23 +18,27 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.5r
 ol.talk{list-style:none;margin:0;padding:0}ol.talk li{max-width:85%;margin:0 0 .75rem;padding:.6rem .9rem;background:var(--card);border:1px solid var(--line);border-radius:.75rem}
 ol.talk li.staff{margin-inline-start:auto;background:var(--own)}ol.talk li.note{max-width:none;border-style:dashed;color:var(--soft)}
 ol.talk p{margin:.15rem 0 0;white-space:pre-wrap;overflow-wrap:anywhere}.who{font-weight:600}
+form.tall{display:block;max-width:26rem}form.tall>div{margin:0 0 1rem}form.tall input{width:100%}.trouble{border:2px solid var(--bad);color:var(--bad);border-radius:.5rem;padding:.25rem 1rem;margin:0 0 1rem;max-width:26rem}
+footer form{display:inline}footer button{font-weight:400;padding:.1rem .5rem}
 @media print{body{background:#fff;color:#000}form,.skip{display:none}a{color:inherit;text-decoration:none}.card,ol.talk li{border-color:#999;background:#fff;break-inside:avoid}header,main,footer{max-width:none;padding:.5rem 0}}
 .skip{position:absolute;inset-inline-start:-99rem}.skip:focus{inset-inline-start:1rem;top:.5rem;padding:.4rem .7rem;background:var(--card);outline:3px solid var(--mark)}`
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 
-/** Content-Security-Policy of every page made here: its own style sheet, its own search form, nothing else. */
+/** Content-Security-Policy of every page made here: its own style sheet, its own forms, nothing else. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`
 
-/** A whole page. `title` is text; `main` is HTML whose every foreign part went through `escapeHtml`. */
-export function makePage(title: string, lead: string, main: string): Buffer {
+/**
+ * A whole page, whose forms may send: without a referrer browsers hide the origin of a form, and it would be refused. `title` is text; the others are HTML whose every foreign part went through `escapeHtml`.
+ */
+export function makePage(title: string, lead: string, main: string, footer = ''): Buffer {
   const safe = escapeHtml(title)
   return Buffer.from(
     `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${safe}</title><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex"><style>${STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"><title>${safe}</title><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex"><meta name="referrer" content="same-origin"><style>${STYLE}</style></head>
 <body><a class="skip" href="#main">Skip to the content</a><header><h1><bdi>${safe}</bdi></h1>${lead}</header>
 <main id="main" tabindex="-1">${main}</main>
-<footer>Each look at a transcript is recorded.</footer></body></html>
+<footer>${footer}Each look at a transcript is recorded.</footer></body></html>
 `,
   )
 }

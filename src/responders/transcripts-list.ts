@@ -97,7 +97,7 @@ export async function dateOf({ name, path }: StoredTranscript): Promise<number> 
 }
 
 /** `web/2026/11/a.json` is of the channel `web`, and so is `2026/web/a.json`. */
-function channelOf(name: string): string {
+export function channelOf(name: string): string {
   const folders = name.split('/').slice(0, -1)
   return folders.find((each) => !/^\d+$/.test(each) && dateInName(each) === null) ?? ''
 }

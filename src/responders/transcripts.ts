@@ -4,12 +4,14 @@
  */
 import { realpathSync, statSync } from 'node:fs'
 import { ConfigurationError, Failure } from '../errors.ts'
+import type { ReadPermissions } from '../exchange/access-contracts.ts'
 import type { AuditLog, Responder } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { NameTokens } from '../exchange/sealed.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { readRange } from './byte-range.ts'
 import { PAGE_POLICY, prefersPage } from './page.ts'
+import { ReadableTranscripts } from './readable-transcripts.ts'
 import { type AtRest, type OpenTranscript, openTranscript } from './transcripts-file.ts'
 import { matching, readFilter } from './transcripts-filter.ts'
 import { Lister } from './transcripts-list.ts'
@@ -21,6 +23,8 @@ export interface TranscriptsOptions {
   /** Relative to the working directory, or absolute. */
   readonly folder: string
   readonly audit: AuditLog
+  /** What roles allow. */
+  readonly permissions: ReadPermissions
   /** Serve without a signed-in user: only where the configuration says `"auth": "none"`. */
   readonly allowAnonymous?: boolean
   /** Default: plain files only. */
@@ -52,6 +56,7 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
     servesPlain: atRest.servesPlain,
     servesSealed: atRest.opener !== null,
   })
+  const readable = new ReadableTranscripts(folder, atRest, options.permissions)
   const allowAnonymous = options.allowAnonymous ?? false
   const nameTokens = options.nameTokens ?? null
 
@@ -66,7 +71,8 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
     const filter = readFilter(x.query)
     const { transcripts, channels, isWhole } = await lister.list()
     if (x.finished) return
-    const found = matching(transcripts, filter)
+    const found = await readable.among(x.principal, matching(transcripts, filter))
+    if (x.finished) return
     const shown = found.slice(0, MOST_LISTED).map((each) => ({ ...each, path: linkOf(each.name) }))
     record(x, '/', 'success', `${shown.length} names`)
     if (prefersPage(x.headers)) {
@@ -119,6 +125,11 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
       return x.refuse('internal', 'a sealed transcript does not open')
     }
     try {
+      if (!(await readable.isReadable(x.principal, name, file))) {
+        file.close()
+        record(x, object, 'failure', 'no role allows it', 'authz_fail')
+        return x.refuse('not-found')
+      }
       if (x.finished) return file.close()
       const isPage = name.kind === 'json' && file.content.size <= MOST_PAGE_BYTES && prefersPage(x.headers)
       if (isPage && !asks(x.query, 'raw') && !asks(x.query, 'download')) await sendConversation(x, name, object, file)
@@ -191,8 +202,14 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
     x.refuse('not-found')
   }
 
-  function record(x: Exchange, object: string, outcome: 'success' | 'failure', reason: string): void {
-    const line = { event: 'sensitive_read', outcome, user: x.user, address: x.clientAddress, requestId: x.id, object }
+  function record(
+    x: Exchange,
+    object: string,
+    outcome: 'success' | 'failure',
+    reason: string,
+    event = 'sensitive_read',
+  ): void {
+    const line = { event, outcome, user: x.user, address: x.clientAddress, requestId: x.id, object }
     options.audit.record(reason === '' ? line : { ...line, reason })
   }
 

@@ -1,11 +1,18 @@
 import t from 'tap'
-import type { Accounts } from '../../src/access/accounts.ts'
+import { Authenticator } from '../../src/access/authenticator.ts'
+import { CodeCheck } from '../../src/access/codes.ts'
 import { makeLockout } from '../../src/access/lockout.ts'
-import { hashPassword, unmatchableHash } from '../../src/access/passwords.ts'
+import { PASSWORD_PRESETS } from '../../src/access/password-rules.ts'
+import { hashPassword, unmatchableHash, verifyPassword } from '../../src/access/passwords.ts'
+import { DEFAULT_COST } from '../../src/access/scheme.ts'
+import { Sessions } from '../../src/access/sessions.ts'
 import { makeSignIn } from '../../src/access/sign-in.ts'
+import { codeAt, enrol, STEP_MS } from '../../src/access/totp.ts'
+import { Upgrader } from '../../src/access/upgrader.ts'
 import { Verifier, type VerifierOptions } from '../../src/access/verifier.ts'
 import { Failure } from '../../src/errors.ts'
 import type { AuditEvent } from '../../src/exchange/contracts.ts'
+import { accountsInMemory, type TestAccounts } from '../kit/accounts.ts'
 import { type FakeOptions, fakeExchange, runThrough } from '../kit/fake-client.ts'
 import { MemoryCounters } from '../kit/memory-counters.ts'
 
@@ -23,6 +30,7 @@ interface World {
   counted: string[]
   store: MemoryCounters
   verifier: Verifier
+  accounts: TestAccounts
   send(user: string, password: string, options?: FakeOptions): Promise<Answer>
   sendHeaders(headers: string[], options?: FakeOptions): Promise<Answer>
   stage: ReturnType<typeof makeSignIn>
@@ -39,14 +47,16 @@ interface Answer {
 }
 
 /** A gateway's sign-in whose password check is played: the password `right` is right. */
-function world(options: Partial<VerifierOptions> = {}, lockAddressAfter = 10_000): World {
+function world(
+  options: Partial<VerifierOptions> = {},
+  lockAddressAfter = 10_000,
+  knownForMs = 0,
+  hashes: Readonly<Record<string, string>> = HASHES,
+  realm = 'transcripts',
+): World {
   const store = new MemoryCounters()
-  const accounts: Accounts = {
-    names: Object.keys(HASHES),
-    hashOf: (name) => (Object.hasOwn(HASHES, name) ? HASHES[name]! : null),
-    unknownHash: UNKNOWN,
-  }
-  const self = { checked: [], running: 0, most: 0, audited: [], counted: [], store } as unknown as World
+  const accounts = accountsInMemory(hashes, UNKNOWN)
+  const self = { checked: [], running: 0, most: 0, audited: [], counted: [], store, accounts } as unknown as World
   self.verifier = new Verifier({
     maxConcurrent: 2,
     maxWaiting: 64,
@@ -60,13 +70,27 @@ function world(options: Partial<VerifierOptions> = {}, lockAddressAfter = 10_000
     },
     ...options,
   })
+  const key = () => accounts.key
+  const audit = { isUp: true, record: (event: AuditEvent) => self.audited.push(event) }
+  const metrics = { count: (name: string, label: string) => self.counted.push(`${name} ${label}`) }
   self.stage = makeSignIn({
     accounts,
-    verifier: self.verifier,
-    lockout: makeLockout({ store, lockAfter: 4, lockForMs: 1_800_000, lockAddressAfter }),
-    audit: { isUp: true, record: (event) => self.audited.push(event) },
-    metrics: { count: (name, label) => self.counted.push(`${name} ${label}`) },
-    realm: 'transcripts',
+    authenticator: new Authenticator({
+      accounts,
+      verifier: self.verifier,
+      lockout: makeLockout({ store, key, lockAfter: 4, lockForMs: 1_800_000, knownForMs, lockAddressAfter }),
+      codes: new CodeCheck(accounts, store),
+      upgrader: new Upgrader(accounts, DEFAULT_COST, () => {}),
+      rules: PASSWORD_PRESETS['pci-4'],
+      audit,
+      metrics,
+      place: 'transcripts',
+    }),
+    sessions: new Sessions({ store, key, lifetimeMs: 3_600_000, idleMs: 600_000 }),
+    metrics,
+    defaultRoles: ['reader'],
+    realm,
+    offerForm: () => false,
   })
   self.send = (user, password, more) => self.sendHeaders(['authorization', basic(user, password)], more)
   self.sendHeaders = async (headers, more) => {
@@ -207,9 +231,9 @@ t.test('a right password is checked once and remembered; only the check is in th
   t.match(await w.send('ada', 'Right'), { status: 401 }, 'close is not right')
   t.match(await w.send('bob', 'right'), { outcome: 'passed', user: 'bob' })
   t.equal(w.checked.length, 3, 'another user is checked anew')
-  w.verifier.forget()
+  w.accounts.book.accounts.set('ada', { ...w.accounts.find('ada')!, revision: 0 })
   await w.send('ada', 'right')
-  t.equal(w.checked.length, 4)
+  t.equal(w.checked.length, 4, 'an account that was changed is checked anew')
 })
 
 t.test('a wrong password is never remembered', async (t) => {
@@ -322,39 +346,88 @@ t.test(
 )
 
 t.test('a realm cannot break out of the challenge', (t) => {
-  const w = world()
-  const stage = makeSignIn({
-    accounts: { names: [], hashOf: () => null, unknownHash: UNKNOWN },
-    verifier: w.verifier,
-    lockout: makeLockout({ store: w.store, lockAfter: 4, lockForMs: 1000 }),
-    audit: { isUp: true, record() {} },
-    metrics: { count() {} },
-    realm: 'a"\r\nset-cookie: x',
-  })
   const fake = fakeExchange()
-  fake.x.runStages([stage])
+  fake.x.runStages([world({}, 1, 0, HASHES, 'a"\r\nset-cookie: x').stage])
   t.equal(fake.client.header('www-authenticate'), 'Basic realm="aset-cookie x", charset="UTF-8"')
   t.end()
 })
 
 t.test('with real hashes: right, wrong, unknown', async (t) => {
-  const hash = await hashPassword('Correct horse 7')
-  const store = new MemoryCounters()
-  const stage = makeSignIn({
-    accounts: { names: ['ada'], hashOf: (name) => (name === 'ada' ? hash : null), unknownHash: UNKNOWN },
-    verifier: new Verifier({ maxConcurrent: 2, maxWaiting: 4 }),
-    lockout: makeLockout({ store, lockAfter: 4, lockForMs: 1000 }),
-    audit: { isUp: true, record() {} },
-    metrics: { count() {} },
-    realm: 'transcripts',
-  })
-  const outcomes: string[] = []
-  for (const [user, password] of [
-    ['ada', 'Correct horse 7'],
-    ['ada', 'Correct horse 8'],
-    ['eve', 'Correct horse 7'],
+  const ada = await hashPassword('Correct horse 7')
+  const w = world({ verify: verifyPassword }, 100, 0, { ada })
+  t.match(await w.send('ada', 'Correct horse 7'), { outcome: 'passed' })
+  t.match(await w.send('ada', 'Correct horse 8'), { status: 401 })
+  t.match(await w.send('eve', 'Correct horse 7'), { status: 401 })
+})
+
+t.test('who is signed in has roles: his own, or those of everybody without', async (t) => {
+  const w = world()
+  w.accounts.book.accounts.set('bob', { ...w.accounts.find('bob')!, roles: ['north'], attributes: { team: 'n' } })
+  for (const [user, roles] of [
+    ['ada', ['reader']],
+    ['bob', ['north']],
   ] as const) {
-    outcomes.push(await runThrough(fakeExchange({ headers: ['authorization', basic(user, password)] }), [stage]))
+    const fake = fakeExchange({ headers: ['authorization', basic(user, 'right')] })
+    t.equal(await runThrough(fake, [w.stage]), 'passed')
+    t.same(fake.x.roles, roles)
+    t.match(fake.x.principal, { user, roles, scheme: 'basic', expiresAt: 0 })
   }
-  t.same(outcomes, ['passed', 'answered', 'answered'])
+})
+
+t.test(
+  'an account that an operator locked is answered like a wrong password, also where it is remembered',
+  async (t) => {
+    const w = world()
+    const wrong = await w.send('ada', 'wrong')
+    t.match(await w.send('ada', 'right'), { outcome: 'passed' })
+    w.accounts.book.accounts.set('ada', { ...w.accounts.find('ada')!, locked: true })
+    t.same(await w.send('ada', 'right'), wrong)
+    t.match(w.audited.at(-1), { event: 'authn_login_fail', reason: 'account locked by an operator' })
+  },
+)
+
+t.test('a password of somebody else, or one too old, opens nothing', async (t) => {
+  const w = world()
+  const ada = w.accounts.find('ada')!
+  for (const change of [{ mustChange: true }, { changedAt: Date.now() - 91 * 86_400_000 }]) {
+    w.accounts.book.accounts.set('ada', { ...ada, ...change })
+    t.match(await w.send('ada', 'right'), {
+      outcome: 'answered',
+      status: 403,
+      code: 'password-change-required',
+      user: '',
+    })
+    t.match(await w.send('ada', 'wrong'), { status: 401 }, 'only who knows the password learns that')
+  }
+  w.accounts.book.accounts.set('ada', { ...ada, changedAt: Date.now() - 89 * 86_400_000 })
+  t.match(await w.send('ada', 'right'), { outcome: 'passed' })
+})
+
+t.test('an older hash is made anew at the first use, once', async (t) => {
+  const old = await hashPassword('right', { memory: 8192, passes: 5, lanes: 1 })
+  const w = world({ verify: verifyPassword }, 100, 0, { ada: old })
+  t.match(await w.send('ada', 'right'), { outcome: 'passed' })
+  const now = w.accounts.find('ada')!.password
+  t.match(now, /m=19456,t=2,p=1/)
+  t.equal(await verifyPassword(now, 'right'), true)
+  t.match(await w.send('ada', 'right'), { outcome: 'passed' })
+  t.equal(w.accounts.find('ada')!.password, now)
+})
+
+t.test('with a second factor a code follows the password, and counts once', async (t) => {
+  const w = world()
+  const { factor, recoveryCodes } = enrol()
+  w.accounts.book.accounts.set('ada', { ...w.accounts.find('ada')!, secondFactor: factor })
+  const step = Math.floor(Date.now() / STEP_MS)
+  const wrong = await w.send('ada', 'wrong')
+  t.same(await w.send('ada', 'right'), wrong, 'the password alone is not told to be right')
+  const code = codeAt(factor, step)
+  t.match(await w.send('ada', `right,${code}`), { outcome: 'passed' })
+  t.same(await w.send('ada', `right,${code}`), wrong, 'a code counts once')
+  t.same(await w.send('ada', `right,${codeAt(factor, step - 1)}`), wrong, 'and ends those before it')
+  t.match(w.audited.at(-1), { event: 'authn_login_fail', reason: 'code of the second factor was used before' })
+  t.match(await w.send('ada', `right,${recoveryCodes[0]!.toLowerCase()}`), { outcome: 'passed' })
+  t.match(await w.send('ada', `right,${recoveryCodes[0]}`), { status: 401 }, 'a recovery code too')
+  t.equal(w.accounts.find('ada')!.secondFactor!.recovery.length, 7)
+  t.match(await w.send('bob', 'right,123456'), { status: 401 }, 'without a factor the comma is of the password')
 })

@@ -97,30 +97,27 @@ t.test('a key is of user, password and hash together, and of this process only',
   t.end()
 })
 
-t.test('the memory is bounded and is emptied when accounts change, also for a check under way', async (t) => {
-  let release = () => {}
-  const gate = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  const verify = async (_hash: string, password: string) => {
-    if (password === 'slow') await gate
-    return true
-  }
-  const verifier = new Verifier({ maxConcurrent: 1, maxWaiting: 1, cacheEntries: 3, verify })
+t.test('the memory is bounded', async (t) => {
+  const verifier = new Verifier({ maxConcurrent: 1, maxWaiting: 1, cacheEntries: 3, verify: async () => true })
   const keys = ['a', 'b', 'c', 'd'].map((user) => verifier.keyOf(user, 'p', 'h'))
   for (const key of keys) await verifier.verify(key, 'h', 'p')
   t.same(
     keys.map((key) => verifier.remembers(key)),
     [false, true, true, true],
   )
-  const slow = verifier.keyOf('e', 'slow', 'h')
-  const pending = verifier.verify(slow, 'h', 'slow')
-  verifier.forget()
+})
+
+t.test('who waits too long is told so, and holds no place', async (t) => {
+  const verifier = new Verifier({ maxConcurrent: 1, maxWaiting: 5, maxWaitMs: 20 })
+  let release = () => {}
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const first = verifier.run(() => gate)
+  t.same(await Promise.all([verifier.run(async () => 1), verifier.run(async () => 2)]), ['busy', 'busy'])
+  t.equal(verifier.waiting, 0)
   release()
-  await pending
-  t.same(
-    keys.map((key) => verifier.remembers(key)),
-    [false, false, false, false],
-  )
-  t.equal(verifier.remembers(verifier.keyOf('e', 'slow', 'h')), false, 'the check under way is not believed afterwards')
+  await first
+  t.equal(await verifier.run(async () => 3), 3)
+  t.equal(verifier.running, 0)
 })

@@ -16,7 +16,7 @@ const RIGHT = `{
     "agents": { "address": "10.1.0.5:8444", "profile": "internal", "hosts": ["agents.example.local"], "tls": "public" },
     "transcripts": {
       "address": "127.0.0.1:9443", "signIn": { "accounts": "config/accounts.json" },
-      "source": { "folder": "transcripts" }, "limits": ["per-reader"],
+      "source": { "folder": "transcripts" }, "limits": ["per-reader"], "roles": { "reader": { "read": [{ "paths": ["**"] }] } },
     },
     "admin": { "address": "127.0.0.1:9900" },
   },
@@ -70,6 +70,34 @@ const TABLE: readonly Row[] = [
     'limits["per message"]: is not a name',
   ],
   ['"agents": {', '▶"9": { "address": "127.0.0.1:1" }, "agents": {', 'listeners["9"]: is not a name'],
+  [
+    ', "roles": { "reader": { "read": [{ "paths": ["**"] }] } }',
+    '',
+    'listeners.transcripts: has no "roles", so nobody may read anything; for everybody who signs in',
+  ],
+  ['"paths": ["**"]', '"paths": ▶[]', 'roles.reader.read[0].paths: is empty, so nothing could be read; write ["**"]'],
+  ['"paths": ["**"]', '"paths": [▶"/north/**"]', 'roles.reader.read[0].paths[0]: is not a path below the source'],
+  ['"paths": ["**"]', '"paths": ["**"], "from": ▶"soon"', 'roles.reader.read[0].from: is not a date; write it as'],
+  [
+    '"accounts": "config/accounts.json" }',
+    '"accounts": "config/accounts.json", "defaultRoles": [▶"raeder"] }',
+    'signIn.defaultRoles[0]: no role named "raeder"; did you mean "reader"?',
+  ],
+  [
+    '"accounts": "config/accounts.json" }',
+    '"accounts": "config/accounts.json", "passwords": { "preset": ▶"pci-5" } }',
+    'signIn.passwords.preset: ',
+  ],
+  [
+    '"accounts": "config/accounts.json" }',
+    '"accounts": "config/accounts.json", "passwords": { "minLength": ▶4 } }',
+    'signIn.passwords.minLength: ',
+  ],
+  [
+    '"accounts": "config/accounts.json" }',
+    '"accounts": "config/accounts.json", "hashing": ▶{ "passes": 1 } }',
+    'signIn.hashing: is weaker than OWASP advises',
+  ],
   // what is missing
   ['"service": "chat", "profiles"', '"profiles"', 'routes[0].service: is missing: service that answers'],
   ['"purpose": "web chat",', '', 'routes[0].purpose: is missing: why this route exists (PCI DSS 1)'],

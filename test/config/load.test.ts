@@ -36,7 +36,8 @@ const SITE = `{
       "redirectFrom": "0.0.0.0:8080", "trustedProxies": ["10.0.0.0/8"] },
     "agents": { "address": "10.1.0.5:8444", "profile": "internal", "hosts": ["agents.example.local"], "tls": "public" },
     "transcripts": { "address": "10.1.0.5:9443", "hosts": ["transcripts.example.local"], "tls": "public",
-      "allow": ["10.0.0.0/8"], "signIn": { "accounts": "config/accounts.json" }, "source": { "folder": "transcripts", "atRest": "plain" } },
+      "allow": ["10.0.0.0/8"], "signIn": { "accounts": "config/accounts.json" },
+      "roles": { "reader": { "read": [{ "paths": ["**"] }] } }, "source": { "folder": "transcripts", "atRest": "plain" } },
     "admin": { "address": "127.0.0.1:9900" }
   },
   "services": {
@@ -214,6 +215,7 @@ t.test('files and secrets that are named must be there, and be private', async (
         transcripts: {
           address: '127.0.0.1:2',
           signIn: { accounts: file('accounts.json') },
+          roles: { reader: { read: [{ paths: ['**'] }] } },
           source: { folder: file('file') },
         },
       },

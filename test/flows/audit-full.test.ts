@@ -2,8 +2,8 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { addAccount } from '../../src/access/add-account.ts'
 import { hashPassword } from '../../src/access/passwords.ts'
+import { EVERYTHING, writeAccounts } from '../kit/accounts.ts'
 import { openHttp1, requestTransports } from '../kit/clients.ts'
 import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { startUpstream } from '../kit/upstream.ts'
@@ -11,7 +11,7 @@ import { until } from '../kit/wait.ts'
 
 const folder = t.testdir({ transcripts: { 'a.txt': 'what was said' } })
 const accounts = join(folder, 'accounts.json')
-addAccount(accounts, 'auditor', await hashPassword('Correct-Horse-7'))
+await writeAccounts(accounts, { auditor: await hashPassword('Correct-Horse-7') }, { roles: ['reader'] })
 const authorization = `Basic ${Buffer.from('auditor:Correct-Horse-7').toString('base64')}`
 const upstream = await startUpstream()
 const config = (audit: string) =>
@@ -22,6 +22,7 @@ const config = (audit: string) =>
         address: '127.0.0.1:0',
         hosts: ['localhost'],
         signIn: { accounts },
+        roles: EVERYTHING,
         source: { folder: join(folder, 'transcripts') },
       },
       admin: { address: '127.0.0.1:0' },

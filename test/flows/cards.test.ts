@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { addAccount } from '../../src/access/add-account.ts'
 import { hashPassword } from '../../src/access/passwords.ts'
+import { EVERYTHING, writeAccounts } from '../kit/accounts.ts'
 import { requestTransports } from '../kit/clients.ts'
 import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { HandshakeRefused, socketTransports } from '../kit/socket-clients.ts'
@@ -18,7 +18,7 @@ const access = join(base, 'access.log')
 const audit = join(base, 'audit.log')
 const accounts = join(base, 'accounts.json')
 mkdirSync(folder)
-addAccount(accounts, 'ada', await hashPassword(PASSWORD))
+await writeAccounts(accounts, { ada: await hashPassword(PASSWORD) }, { roles: ['reader'] })
 const message = (text: string) => ({ at: '2026-11-01T09:00:01Z', from: 'Customer', text })
 const CHAT = JSON.stringify({ id: 'chat-1', messages: [message(`it is ${CARD}, cvv 123`), message('thanks')] })
 /** Cards at every place relative to the pieces in which files are read. */
@@ -34,7 +34,13 @@ const gateway = await startGatewayHere(
     listeners: {
       public: publicListener(),
       admin: { address: '127.0.0.1:0' },
-      transcripts: { address: '127.0.0.1:0', hosts: ['localhost'], source: { folder }, signIn: { accounts } },
+      transcripts: {
+        address: '127.0.0.1:0',
+        hosts: ['localhost'],
+        source: { folder },
+        signIn: { accounts },
+        roles: EVERYTHING,
+      },
     },
     routes: [
       { ...route, path: '/say/*', messages: 'masked' },

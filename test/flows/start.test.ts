@@ -5,6 +5,7 @@ import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import t from 'tap'
+import { EVERYTHING } from '../kit/accounts.ts'
 import { makeCertificate, writePair } from '../kit/certificates.ts'
 import { requestTransports } from '../kit/clients.ts'
 import { type Json, publicListener, startGateway, testConfig } from '../kit/gateway.ts'
@@ -120,7 +121,7 @@ t.test('transcripts without accounts are refused', async (t) => {
   const [none] = await refusal(t, folder, withListener({}))
   t.match(none, /gateway\.json:\d+:\d+ listeners\.transcripts: has no "signIn"/)
   for (const accounts of ['accounts.json', 'empty.json', 'missing.json']) {
-    const [line] = await refusal(t, folder, withListener({ signIn: { accounts } }))
+    const [line] = await refusal(t, folder, withListener({ signIn: { accounts }, roles: EVERYTHING }))
     t.match(line, accounts)
   }
   const [open] = await refusal(

@@ -12,12 +12,12 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { addAccount } from '../../src/access/add-account.ts'
 import { hashPassword } from '../../src/access/passwords.ts'
 import { initKeyRing, rotateKeyRing } from '../../src/keys/ring-changes.ts'
 import { loadKeyRing } from '../../src/keys/ring-file.ts'
 import { StreamSealer } from '../../src/keys/sealed-stream.ts'
 import { UrlTokens } from '../../src/keys/url-token.ts'
+import { EVERYTHING, writeAccounts } from '../kit/accounts.ts'
 import { openHttp1, type Reply, requestTransports } from '../kit/clients.ts'
 import { type Json, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { until } from '../kit/wait.ts'
@@ -29,7 +29,7 @@ const folder = join(base, 'store')
 const ring = join(base, 'keys.json')
 const accounts = join(base, 'accounts.json')
 initKeyRing(ring)
-addAccount(accounts, 'ada', await hashPassword(PASSWORD))
+await writeAccounts(accounts, { ada: await hashPassword(PASSWORD) }, { roles: ['reader'] })
 const authorization = `Basic ${Buffer.from(`ada:${PASSWORD}`).toString('base64')}`
 
 function store(name: string, content: string | Buffer): void {
@@ -78,6 +78,7 @@ function configOf(source: Json, more: Json = {}): Json {
         address: '127.0.0.1:0',
         hosts: ['localhost', '127.0.0.1'],
         signIn: { accounts },
+        roles: EVERYTHING,
         source: { folder, ...source },
       },
       admin: { address: '127.0.0.1:0' },

@@ -2,8 +2,8 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { addAccount } from '../../src/access/add-account.ts'
 import { hashPassword } from '../../src/access/passwords.ts'
+import { EVERYTHING, writeAccounts } from '../kit/accounts.ts'
 import { type Ask, openHttp1, type Reply, type RequestClient, rawExchange, requestTransports } from '../kit/clients.ts'
 import { type Json, startGateway, startGatewayHere, type TestGateway, testConfig } from '../kit/gateway.ts'
 import { startRedis } from '../kit/redis.ts'
@@ -15,7 +15,7 @@ const USERS = ['ada', 'bob-h1', 'bob-h2', 'eve', 'grace', 'joan', 'zoë']
 const base = t.testdir()
 const accounts = join(base, 'accounts.json')
 const hash = await hashPassword(PASSWORD)
-for (const user of USERS) addAccount(accounts, user, hash)
+await writeAccounts(accounts, Object.fromEntries(USERS.map((user) => [user, hash])), { roles: ['reader'] })
 
 const folder = join(base, 'transcripts')
 const CHAT = {
@@ -54,6 +54,7 @@ function listener(more: Json = {}, signIn: Json | null = {}): Json {
     address: '127.0.0.1:0',
     hosts: ['localhost', '127.0.0.1'],
     source: { folder },
+    roles: EVERYTHING,
     ...(signIn === null ? {} : { signIn: { accounts, ...signIn } }),
     ...more,
   }
@@ -331,8 +332,16 @@ t.test('who read what, and who tried, is in the audit log; no password is in any
         event === 'authn_login_fail' && /^\?/.test(String(user)) && reason === 'unknown user',
     ),
   )
-  t.ok(has({ event: 'authn_login_lock', user: 'bob-h1', reason: 'locked for 30 minutes' }))
-  t.ok(has({ event: 'authn_login_lock', user: 'bob-h2', reason: 'attempt while locked' }))
+  t.ok(
+    has({ event: 'authn_login_lock', user: 'bob-h1', reason: 'account locked for this known address for 30 minutes' }),
+  )
+  t.ok(
+    has({
+      event: 'authn_login_lock',
+      user: 'bob-h2',
+      reason: 'attempt while locked: account locked for this known address',
+    }),
+  )
   t.ok(has({ event: 'sensitive_read', outcome: 'success', user: 'ada', object: '2026-11-01-chat.json' }))
   t.ok(
     has({
@@ -440,11 +449,14 @@ t.test('a lockout holds on every gateway of one Redis', async (t) => {
   const lines = nodes.flatMap((each) => each.auditLines())
   t.equal(lines.filter(({ event, user }) => event === 'authn_login_fail' && user === 'grace').length, 4)
   t.equal(
-    lines.filter(({ event, reason }) => event === 'authn_login_lock' && reason === 'locked for 30 minutes').length,
+    lines.filter(({ event, reason }) => event === 'authn_login_lock' && reason === 'account locked for 30 minutes')
+      .length,
     1,
   )
   t.equal(
-    lines.filter(({ event, reason }) => event === 'authn_login_lock' && reason === 'attempt while locked').length,
+    lines.filter(
+      ({ event, reason }) => event === 'authn_login_lock' && reason === 'attempt while locked: account locked',
+    ).length,
     3,
   )
   const keys = await redis.command('KEYS *')
@@ -456,7 +468,7 @@ t.test('a lockout holds on every gateway of one Redis', async (t) => {
 
 t.test('no start where anybody could read', async (t) => {
   const readable = join(base, 'readable.json')
-  addAccount(readable, 'ada', hash)
+  await writeAccounts(readable, { ada: hash })
   chmodSync(readable, 0o644)
   const clear = join(base, 'clear.json')
   writeFileSync(clear, JSON.stringify({ accounts: { ada: { password: PASSWORD } } }), { mode: 0o600 })

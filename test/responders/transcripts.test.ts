@@ -32,6 +32,7 @@ const CHAT = {
   ],
 }
 const PAGE = { headers: ['accept', 'text/html,application/xhtml+xml,*/*;q=0.8'] }
+const EVERYTHING = { mayRead: () => true, needsAttributes: () => false }
 const BIG = Buffer.alloc(1_000_003, 'abcdefghij')
 
 const base = t.testdir()
@@ -84,7 +85,11 @@ async function settled(): Promise<void> {
 
 function world(folder: string = root) {
   const audited: AuditEvent[] = []
-  const transcripts = makeTranscripts({ folder, audit: { isUp: true, record: (event) => audited.push(event) } })
+  const transcripts = makeTranscripts({
+    permissions: EVERYTHING,
+    folder,
+    audit: { isUp: true, record: (event) => audited.push(event) },
+  })
   const start = (path: string, options: FakeOptions = {}): FakeExchange => {
     const fake = fakeExchange({ user: 'ada', path, ...options })
     transcripts(fake.x)
@@ -193,7 +198,12 @@ t.test('only reading, and only by someone', async (t) => {
     t.equal((await get(path, { user: '' })).client.status, 401, path)
   }
   t.same(audited, [])
-  const open = makeTranscripts({ folder: root, audit: { isUp: true, record() {} }, allowAnonymous: true })
+  const open = makeTranscripts({
+    permissions: EVERYTHING,
+    folder: root,
+    audit: { isUp: true, record() {} },
+    allowAnonymous: true,
+  })
   const fake = fakeExchange({ path: '/2026/11/sub.txt' })
   open(fake.x)
   await fake.finished
@@ -525,7 +535,7 @@ t.test('nothing is read without its line in the audit log', async (t) => {
       throw new Error('disk full')
     },
   }
-  const transcripts = makeTranscripts({ folder: root, audit })
+  const transcripts = makeTranscripts({ permissions: EVERYTHING, folder: root, audit })
   for (const path of ['/', '/2026/11/sub.txt', '/2026-11-01-chat.json', '/big.txt', '/missing.txt', '/..']) {
     const fake = fakeExchange({ user: 'ada', path, ...PAGE })
     transcripts(fake.x)
