@@ -1,4 +1,5 @@
 /** What the pages of an account look like. Everything foreign in them is escaped; they know no request. */
+import type { Principal } from '../exchange/access-contracts.ts'
 import { escapeHtml, makePage } from './page.ts'
 
 /** What went wrong, for a person and for a program. */
@@ -77,4 +78,10 @@ function field(name: string, label: string, type: string, autocomplete: string, 
   const about = hint === '' ? '' : `<p class="soft" id="${name}-hint">${escapeHtml(hint)}</p>`
   const plain = type === 'text' ? ' autocapitalize="none" spellcheck="false"' : ''
   return `<div><label for="${name}">${label}</label><input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" maxlength="1024" value="${escapeHtml(value)}"${plain}${required}>${about}</div>`
+}
+
+/** For pages of who is signed in by a session; '' for everybody else, who has nothing to sign out of. */
+export function accountFooter(principal: Principal | null): string {
+  if (principal === null || principal.scheme !== 'session') return ''
+  return `<div class="account">Signed in as <bdi>${escapeHtml(principal.user)}</bdi>. <a href="/.account/password">Change the password</a> <form action="/.account/sign-out" method="post"><button>Sign out</button></form></div>`
 }

@@ -13,14 +13,20 @@ export interface ShownList {
   readonly filter: ListFilter
 }
 
-export function listPage(list: ShownList): Buffer {
+/** `footer`: what `accountFooter` made. */
+export function listPage(list: ShownList, footer: string): Buffer {
   const form = searchForm(list)
   const rows = list.transcripts.map(row).join('')
   const table =
     rows === ''
       ? '<p>No transcript found.</p>'
       : `<div class="card"><table><caption>${caption(list)}</caption><thead><tr><th scope="col">Transcript</th><th scope="col">Channel</th><th scope="col">When (UTC)</th></tr></thead><tbody>${rows}</tbody></table></div>`
-  return makePage('Transcripts', '<p class="soft">Conversations with customers, newest first.</p>', form + table)
+  return makePage(
+    'Transcripts',
+    '<p class="soft">Conversations with customers, newest first.</p>',
+    form + table,
+    footer,
+  )
 }
 
 function searchForm({ channels, filter }: ShownList): string {
@@ -66,7 +72,7 @@ const MOST_MESSAGES = 5000
 const MOST_PARTICIPANTS = 50
 
 /** A transcript of the shape in docs/transcripts.md as a conversation to read; null where the value is of another shape. */
-export function conversationPage(name: string, path: string, value: unknown): Buffer | null {
+export function conversationPage(name: string, path: string, value: unknown, footer: string): Buffer | null {
   if (!isObject(value) || !Array.isArray(value.messages)) return null
   const roles = new Map<string, string>()
   const people = Array.isArray(value.participants) ? value.participants.slice(0, MOST_PARTICIPANTS) : []
@@ -79,7 +85,7 @@ export function conversationPage(name: string, path: string, value: unknown): Bu
   const left = value.messages.length - items.length
   const more = left > 0 ? `<p>${left} further messages are in the data.</p>` : ''
   const talk = items.length === 0 ? '<p>Nothing was said.</p>' : `<ol class="talk">${items.join('')}</ol>`
-  return makePage(textOf(value.id).slice(0, 200) || name, facts(path, value, roles), talk + more)
+  return makePage(textOf(value.id).slice(0, 200) || name, facts(path, value, roles), talk + more, footer)
 }
 
 function facts(path: string, value: Record<string, unknown>, roles: ReadonlyMap<string, string>): string {

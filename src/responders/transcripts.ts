@@ -9,6 +9,7 @@ import type { AuditLog, Responder } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { NameTokens } from '../exchange/sealed.ts'
 import type { HeaderList } from '../http/headers.ts'
+import { accountFooter } from './account-html.ts'
 import { readRange } from './byte-range.ts'
 import { PAGE_POLICY, prefersPage } from './page.ts'
 import { ReadableTranscripts } from './readable-transcripts.ts'
@@ -76,7 +77,10 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
     const shown = found.slice(0, MOST_LISTED).map((each) => ({ ...each, path: linkOf(each.name) }))
     record(x, '/', 'success', `${shown.length} names`)
     if (prefersPage(x.headers)) {
-      const body = listPage({ transcripts: shown, channels, total: found.length, isWhole, filter })
+      const body = listPage(
+        { transcripts: shown, channels, total: found.length, isWhole, filter },
+        accountFooter(x.principal),
+      )
       return x.respond(200, pageHeaders(), body)
     }
     const list = shown.map(({ name, path, channel, dateMs }) => ({
@@ -151,7 +155,7 @@ export function makeTranscripts(options: TranscriptsOptions): Responder {
     if (x.finished) return
     if (bytes === null) return x.refuse('internal', 'transcript could not be read to its end')
     record(x, object, 'success', 'page')
-    const page = conversationPage(name.name, x.path, parseJson(bytes))
+    const page = conversationPage(name.name, x.path, parseJson(bytes), accountFooter(x.principal))
     if (page === null) x.respond(200, dataHeaders('json'), bytes)
     else x.respond(200, pageHeaders(), page)
   }
