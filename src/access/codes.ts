@@ -3,6 +3,7 @@
  * recovery code leaves the accounts file. It knows no password and no request.
  */
 import { timingSafeEqual } from 'node:crypto'
+import { ConfigurationError } from '../errors.ts'
 import type { Counter, CounterStore } from '../exchange/contracts.ts'
 import type { Account } from './account.ts'
 import type { Accounts } from './accounts.ts'
@@ -54,7 +55,16 @@ export class CodeCheck {
   async #wrongRecovery(account: Account, code: string): Promise<string | null> {
     const hash = recoveryHash(code)
     if (account.secondFactor?.recovery.includes(hash) !== true) return 'wrong code of the second factor'
-    const isTaken = await this.#accounts.change(({ accounts }) => {
+    try {
+      return (await this.#take(account, hash)) ? null : 'recovery code was used before'
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error
+      return 'recovery code cannot be used up: the accounts file cannot be written'
+    }
+  }
+
+  #take(account: Account, hash: string): Promise<boolean> {
+    return this.#accounts.change(({ accounts }) => {
       const now = accounts.get(account.name)
       const factor = now?.secondFactor
       if (now === undefined || factor == null || !factor.recovery.includes(hash)) return false
@@ -62,7 +72,6 @@ export class CodeCheck {
       accounts.set(account.name, { ...now, secondFactor: { ...factor, recovery } })
       return true
     })
-    return isTaken ? null : 'recovery code was used before'
   }
 }
 

@@ -10,7 +10,7 @@ import { makeSignIn } from '../../src/access/sign-in.ts'
 import { codeAt, enrol, STEP_MS } from '../../src/access/totp.ts'
 import { Upgrader } from '../../src/access/upgrader.ts'
 import { Verifier, type VerifierOptions } from '../../src/access/verifier.ts'
-import { Failure } from '../../src/errors.ts'
+import { ConfigurationError, Failure } from '../../src/errors.ts'
 import type { AuditEvent } from '../../src/exchange/contracts.ts'
 import { accountsInMemory, type TestAccounts } from '../kit/accounts.ts'
 import { type FakeOptions, fakeExchange, runThrough } from '../kit/fake-client.ts'
@@ -430,4 +430,9 @@ t.test('with a second factor a code follows the password, and counts once', asyn
   t.match(await w.send('ada', `right,${recoveryCodes[0]}`), { status: 401 }, 'a recovery code too')
   t.equal(w.accounts.find('ada')!.secondFactor!.recovery.length, 7)
   t.match(await w.send('bob', 'right,123456'), { status: 401 }, 'without a factor the comma is of the password')
+  w.accounts.change = async () => {
+    throw new ConfigurationError(['the file cannot be written'])
+  }
+  t.match(await w.send('ada', `right,${recoveryCodes[1]}`), { status: 401 }, 'what cannot be used up does not count')
+  t.match(w.audited.at(-1), { reason: /cannot be used up/ })
 })
