@@ -8,6 +8,7 @@ import { fieldLines, getHeader, type HeaderList, hasHeader } from '../http/heade
 import { httpDate } from './clock.ts'
 import type { HeaderEdits } from './contracts.ts'
 import { applyEdits } from './edits.ts'
+import { holdToEndOfTurn } from './end-of-turn.ts'
 import type { AnswerBlock, KeptAnswer } from './kept-answer.ts'
 
 /** An answer up to this size goes out in one write together with its head. */
@@ -60,6 +61,7 @@ export class Http1Answer {
     const bytes = Buffer.allocUnsafe(head.length + body.length)
     bytes.write(head, 0, 'latin1')
     body.copy(bytes, head.length)
+    holdToEndOfTurn(socket)
     socket.write(bytes)
   }
 
@@ -160,6 +162,7 @@ export class Http1Answer {
     const held = this.#heldHead
     this.#heldBlock = NOTHING
     this.#heldHead = ''
+    holdToEndOfTurn(this.#socket)
     if (block.length === 0 && chunk.length === 0) return this.#socket.write(held, 'latin1')
     const bytes = Buffer.allocUnsafe(block.length + held.length + chunk.length + after.length)
     bytes.set(block)

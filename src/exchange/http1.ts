@@ -10,6 +10,7 @@ import { RequestHeadReader } from '../http/request-head-reader.ts'
 import { deadlineIn, joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
 import type { ClientHalf, HeaderEdits } from './contracts.ts'
+import { destroySaid } from './end-of-turn.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { Http1Answer } from './http1-answer.ts'
 import { Http1Body } from './http1-body.ts'
@@ -122,11 +123,10 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     const limits = this.#owner.plan.limits
     const reader = this.#head
     if (!reader.isBegun) {
-      const known = this.#known
-      const used = known === null ? 0 : known.standsIn(bytes, limits)
+      const used = this.#known?.standsIn(bytes, limits) ?? 0
       if (used > 0) {
         if (used < bytes.length) this.#pending.putBack(bytes.subarray(used))
-        return this.#begin(known!)
+        return this.#begin(this.#known!)
       }
       this.#deadline = deadlineIn(limits.headersMs)
     }
@@ -309,7 +309,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   }
 
   destroy(code: FailureCode = 'client-gone'): void {
-    if (!this.#ended) this.#socket.destroy()
+    if (!this.#ended) destroySaid(this.#socket)
     this.#closed(code)
   }
 

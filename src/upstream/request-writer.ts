@@ -1,5 +1,6 @@
 /** Writes the head of an HTTP/1.1 request, and its body where that is whole. It knows no answer. */
 import type { Socket } from 'node:net'
+import { holdToEndOfTurn } from '../exchange/end-of-turn.ts'
 import type { UpstreamCall } from './dispatch.ts'
 
 /** A body up to this size goes out in one write together with its head. */
@@ -8,6 +9,7 @@ const ONE_WRITE_BYTES = 16 * 1024
 /** A streamed body follows by the connection. */
 export function writeRequest(socket: Socket, call: UpstreamCall): void {
   const { body } = call
+  holdToEndOfTurn(socket)
   const head = `${call.headText}${framing(call)}\r\n`
   if (body === null || body.length > ONE_WRITE_BYTES) {
     socket.write(head, 'latin1')

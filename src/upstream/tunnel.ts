@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
 import type { Metrics } from '../exchange/contracts.ts'
+import { destroySaid, holdToEndOfTurn } from '../exchange/end-of-turn.ts'
 import type { Exchange, Peer } from '../exchange/exchange.ts'
 import { SlowReader } from '../exchange/slow-reader.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
@@ -138,11 +139,13 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
     if (written.length === 0) return
     this.#x.bytesOut += written.length
     this.#toClientBytes += written.length
+    holdToEndOfTurn(this.#client)
     if (!this.#client.write(written)) this.#upstream.pause()
   }
 
   toUpstream(chunk: Buffer): void {
     if (!this.#upstream.writable) return
+    holdToEndOfTurn(this.#upstream)
     if (!this.#upstream.write(chunk)) this.#client.pause()
   }
 
@@ -218,8 +221,8 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
       removeTunnel(this)
     }
     leaveClock(this)
-    this.#client.destroy()
-    this.#upstream.destroy()
+    destroySaid(this.#client)
+    destroySaid(this.#upstream)
     this.#x.endTunnel()
   }
 }

@@ -1,0 +1,32 @@
+/**
+ * Puts writes off to the end of the turn of the event loop: what many connections have to say goes out in one go. Each write
+ * wakes whoever reads it; together they wake it once, and the code that reads and the code that writes do not push one another
+ * out of the processor's caches. It knows no protocol.
+ */
+import type { Duplex, Writable } from 'node:stream'
+
+/** Nobody waits for more than these. */
+const MOST_HELD = 64
+
+let held: Writable[] = []
+
+/** What is written to the stream from now on goes out at the end of this turn, in order and together. */
+export function holdToEndOfTurn(stream: Writable): void {
+  if (stream.writableCorked > 0) return
+  stream.cork()
+  const count = held.push(stream)
+  if (count === 1) setImmediate(release)
+  else if (count === MOST_HELD) release()
+}
+
+/** Destroys the stream; what was said up to now is not taken back. */
+export function destroySaid(stream: Duplex): void {
+  if (stream.writableCorked > 0) stream.uncork()
+  stream.destroy()
+}
+
+function release(): void {
+  const all = held
+  held = []
+  for (let i = 0; i < all.length; i++) all[i]!.uncork()
+}

@@ -1,0 +1,73 @@
+/** Writes that are put off: in order, together, not lost, and never longer than to the end of the turn. */
+import { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import t from 'tap'
+import { destroySaid, holdToEndOfTurn } from '../../src/exchange/end-of-turn.ts'
+
+class Sink extends Duplex {
+  readonly writes: string[] = []
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.writes.push(String(chunk))
+    done()
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    this.writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk)).toString())
+    done()
+  }
+}
+
+t.test('what is written in a turn goes out at its end, in order and in one piece', async (t) => {
+  const one = new Sink()
+  const other = new Sink()
+  for (const text of ['a', 'b', 'c']) {
+    for (const sink of [one, other]) {
+      holdToEndOfTurn(sink)
+      sink.write(text)
+    }
+  }
+  one.write('d')
+  t.same([one.writes, other.writes], [[], []])
+  await nextTurn()
+  await nextTurn()
+  t.same([one.writes, other.writes], [['abcd'], ['abc']])
+  one.write('e')
+  t.same(one.writes, ['abcd', 'e'], 'and nothing is held in the next turn')
+})
+
+t.test('a crowd does not wait for its last one', async (t) => {
+  const sinks = Array.from({ length: 100 }, () => new Sink())
+  for (const sink of sinks) {
+    holdToEndOfTurn(sink)
+    sink.write('x')
+  }
+  const out = sinks.filter(({ writes }) => writes.length > 0).length
+  t.ok(out >= 60 && out < 100, `${out} of 100`)
+  await nextTurn()
+  await nextTurn()
+  t.ok(sinks.every(({ writes }) => writes.join('') === 'x'))
+})
+
+t.test('an end, and a destruction, come behind what was said', async (t) => {
+  const ended = new Sink()
+  holdToEndOfTurn(ended)
+  ended.write('said')
+  ended.end(' and done')
+  const destroyed = new Sink()
+  holdToEndOfTurn(destroyed)
+  destroyed.write('said')
+  destroySaid(destroyed)
+  t.same(destroyed.writes, ['said'])
+  t.equal(destroyed.destroyed, true)
+  const lost = new Sink()
+  holdToEndOfTurn(lost)
+  lost.write('never sent')
+  lost.destroy()
+  await nextTurn()
+  await nextTurn()
+  t.equal(ended.writes.join(''), 'said and done')
+  t.same(lost.writes, [])
+})
