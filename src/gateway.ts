@@ -12,6 +12,7 @@ import type { AddressCaps } from './exchange/address-caps.ts'
 import { closeTunnels, endTunnels, tunnelCount } from './exchange/tunnels.ts'
 import { Bans } from './limits/bans.ts'
 import { type LimitStore, makeStore } from './limits/store.ts'
+import { CertificateCare } from './listen/certificate-care.ts'
 import { type ListenerAddress, ListenerSet } from './listen/listener-set.ts'
 import { type FileWatch, watchFiles } from './listen/watch.ts'
 import { CurrentLog } from './observe/current-log.ts'
@@ -42,6 +43,7 @@ export class Gateway {
   readonly #metrics = new GatewayMetrics()
   readonly #caps = new Map<string, AddressCaps>()
   readonly #listeners = new ListenerSet((setting, code) => this.#onAcceptError(setting, code))
+  readonly #certificates = new CertificateCare(() => this.#log!.gateway, this.#metrics)
   /** What the present plan does not use any more; each ends by itself when its time has come. */
   readonly #retired = new Set<() => Promise<void>>()
   readonly #bans = new Bans(() => this.#endBanned())
@@ -74,6 +76,7 @@ export class Gateway {
       await start
     } catch (error) {
       this.#watch.close()
+      this.#certificates.close()
       await this.#log?.close()
       throw error
     }
@@ -82,6 +85,12 @@ export class Gateway {
       'connections_open',
       'Connections open now, all listeners.',
       () => this.#listeners.connectionCount,
+    )
+    this.#metrics.gauges(
+      'certificate_expiry_timestamp_seconds',
+      'End of served certificates, Unix time; of many, those that end first.',
+      ['listener', 'certificate', 'file'],
+      () => this.#certificates.ends,
     )
     this.#metrics.gauge(
       'log_lines_dropped',
@@ -181,6 +190,8 @@ export class Gateway {
         limitEvents: this.#limitReport,
         services: this.#plan?.services ?? new Map(),
         caps: this.#caps,
+        certificates: this.#certificates.cache,
+        stapler: this.#certificates.stapler,
         adminResponder: makeAdmin({
           isReady: () => this.#readiness(),
           metrics: this.#metrics,
@@ -213,6 +224,7 @@ export class Gateway {
       if (plan.services.get(name) !== service) this.#retire(() => service.close())
     }
     this.#watch?.update([configPath, ...plan.files])
+    this.#certificates.settle(plan.certificates)
     for (const line of warnings) log.gateway.warn('Configuration', { warning: line })
     if (before === null) for (const note of plan.notes) log.gateway.warn(note)
     await store.whenSettled()
@@ -258,6 +270,7 @@ export class Gateway {
     const denies = this.#configuration?.limits.store.onOutage === 'deny'
     if (denies && this.#store?.isUp === false)
       reasons.push('the limit store does not answer, and limits are set to deny')
+    reasons.push(...this.#certificates.troubles)
     return { ready: reasons.length === 0, reasons }
   }
 
@@ -280,6 +293,7 @@ export class Gateway {
   async #drain(): Promise<void> {
     this.#watch?.close()
     clearInterval(this.#daily)
+    this.#certificates.close()
     // A reload that is under way may still open sockets, which would then be left out.
     await this.#changing
     const { timeout, webSocketWindow } = this.#plan?.drain ?? { timeout: 0, webSocketWindow: 0 }

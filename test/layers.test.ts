@@ -42,6 +42,7 @@ const DOORS: Readonly<Record<string, string>> = {
   pino: 'observe/log.ts',
   zod: 'config/',
   'jsonc-parser': 'config/',
+  pkijs: 'listen/ocsp.ts',
 }
 
 /** What `npm start` needs for the chat service behind the gateway. No door in src opens to it. */

@@ -16,12 +16,20 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
   const top = membersOf(root)
   for (const [name, each] of Object.entries(membersOf(top.listeners))) {
     if (name === 'admin') continue
-    const path = ['listeners', name, 'tls', 'certificates']
-    for (const [i, one] of listOf(membersOf(membersOf(each).tls).certificates).entries()) {
+    const path = ['listeners', name, 'tls']
+    const tls = membersOf(membersOf(each).tls)
+    for (const [i, one] of listOf(tls.certificates).entries()) {
       const certificate = membersOf(one)
-      checkFile(certificate.cert, [...path, i, 'cert'], MAX_PEM_BYTES, false, findings)
-      checkFile(certificate.key, [...path, i, 'key'], MAX_PEM_BYTES, true, findings)
-      checkSecret(certificate.passphrase, [...path, i, 'passphrase'], env, findings)
+      const at = [...path, 'certificates', i]
+      checkFile(certificate.cert, [...at, 'cert'], MAX_PEM_BYTES, false, findings)
+      checkFile(certificate.key, [...at, 'key'], MAX_PEM_BYTES, true, findings)
+      checkFolder(certificate.folder, [...at, 'folder'], findings)
+      checkSecret(certificate.passphrase, [...at, 'passphrase'], env, findings)
+    }
+    for (const kind of ['ca', 'crl'] as const) {
+      for (const [i, file] of listOf(membersOf(tls.clientCertificates)[kind]).entries()) {
+        checkFile(file, [...path, 'clientCertificates', kind, i], MAX_CA_BYTES, false, findings)
+      }
     }
   }
   checkFile(membersOf(top.keys).ring, ['keys', 'ring'], MAX_RING_BYTES, true, findings)

@@ -6,6 +6,7 @@ import { addressText, clashes, isLoopback, parseAddress, type SocketAddress } fr
 import type { SettingPath } from './document.ts'
 import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
 import { suggestion } from './suggestion.ts'
+import { TLS_SETTINGS } from './tls-shape.ts'
 
 type Members = ReturnType<typeof membersOf>
 const ADMIN_DEFAULT = '127.0.0.1:9900'
@@ -144,7 +145,7 @@ function checkTls(name: string, listeners: Members, findings: Findings): void {
   if (!isOpen(listener) || (settings !== undefined && (typeof settings !== 'object' || settings === null))) return
   const tls = membersOf(settings)
   // A key that is misspelt is told already; it may have meant the certificates.
-  if (Object.keys(tls).some((key) => key !== 'profile' && key !== 'certificates' && key !== 'selfSigned')) return
+  if (Object.keys(tls).some((key) => !TLS_SETTINGS.has(key))) return
   const hasNone = tls.certificates === undefined || (Array.isArray(tls.certificates) && tls.certificates.length === 0)
   if (hasNone && tls.selfSigned !== true) {
     findings.mismatch(

@@ -1,5 +1,6 @@
 /** What a listener and an engine know of one another. */
 import type { FailureCode } from '../errors.ts'
+import type { HeaderList } from '../http/headers.ts'
 import type { ListenerPlan } from './contracts.ts'
 
 /** A listener, as an engine sees it. */
@@ -9,12 +10,24 @@ export interface ConnectionOwner {
   onConnectionEnd(connection: Connection): void
 }
 
+/** A client certificate that the handshake has verified. */
+export interface ClientCertificate {
+  /** One line of printable ASCII. */
+  readonly subject: string
+  /** SHA-256, lower-case hex. */
+  readonly fingerprint: string
+  /** What services are told: a flat list. */
+  readonly fields: HeaderList
+}
+
 /** How a connection came, as its listener knows it. */
 export interface Arrival {
   /** The client's end: of the socket, or what the PROXY protocol says. IPv4-mapped ones as IPv4. */
   readonly address: string
   /** The port that the client reached. */
   readonly localPort: number
+  /** Null where the client showed none, or was not asked. */
+  readonly certificate: ClientCertificate | null
 }
 
 /** An engine, as a listener sees it. */

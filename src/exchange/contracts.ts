@@ -287,6 +287,8 @@ export type MetricName =
   | 'url_tokens_total'
   | 'reload_total'
   | 'upstream_failures_total'
+  | 'tls_handshake_failures_total'
+  | 'ocsp_total'
 
 /** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */
 export interface ListenerPlan {

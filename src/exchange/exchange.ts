@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Principal } from './access-contracts.ts'
+import type { ClientCertificate } from './connection.ts'
 import {
   type BodySink,
   type ClientHalf,
@@ -31,6 +32,8 @@ export interface Peer {
   /** SNI that the client asked for; '' where none. */
   readonly serverName: string
   readonly localPort: number
+  /** What the client showed in the handshake, verified; null where nothing. */
+  readonly certificate: ClientCertificate | null
   /** Closes the connection after the running answer. */
   closeAfterAnswer(): void
 }

@@ -8,7 +8,7 @@ import { Failure, type FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { RequestHeadReader } from '../http/request-head-reader.ts'
 import { deadlineIn, joinClock, leaveClock, type Ticking } from './clock.ts'
-import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
+import type { Arrival, ClientCertificate, Connection, ConnectionOwner } from './connection.ts'
 import type { ClientHalf, HeaderEdits } from './contracts.ts'
 import { destroySaid } from './end-of-turn.ts'
 import { Exchange, type Peer } from './exchange.ts'
@@ -33,6 +33,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   readonly secure: boolean
   readonly serverName: string
   readonly localPort: number
+  readonly certificate: ClientCertificate | null
   readonly #socket: Socket
   readonly #owner: ConnectionOwner
   readonly #bornAt = performance.now()
@@ -75,6 +76,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     this.secure = secure
     this.serverName = serverName
     this.localPort = arrival.localPort
+    this.certificate = arrival.certificate
     this.#deadline = this.#bornAt + owner.plan.limits.headersMs
     socket.setNoDelay(true)
     socket.on('data', this.#onData)
@@ -83,8 +85,6 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     socket.on('error', ignoreError)
     joinClock(this)
   }
-
-  // --- reading ---
 
   #read(chunk: Buffer): void {
     if (this.#ended) return

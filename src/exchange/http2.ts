@@ -12,7 +12,7 @@ import {
 import type { TLSSocket } from 'node:tls'
 import type { FailureCode } from '../errors.ts'
 import { joinClock, leaveClock, type Ticking } from './clock.ts'
-import type { Arrival, Connection, ConnectionOwner } from './connection.ts'
+import type { Arrival, ClientCertificate, Connection, ConnectionOwner } from './connection.ts'
 import type { HttpLimits } from './contracts.ts'
 import { FrameBudget } from './frame-budget.ts'
 import { Http2Stream, type StreamOwner } from './http2-stream.ts'
@@ -53,6 +53,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   readonly secure = true
   readonly serverName: string
   readonly localPort: number
+  readonly certificate: ClientCertificate | null
   readonly owner: ConnectionOwner
   readonly #socket: TLSSocket
   readonly #session: ServerHttp2Session
@@ -72,6 +73,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     this.address = arrival.address
     this.serverName = serverName
     this.localPort = arrival.localPort
+    this.certificate = arrival.certificate
     socket.setNoDelay(true)
     this.#session = performServerHandshake(socket, sessionOptions(owner.plan.limits))
     this.#session.on('stream', (stream, _headers, flags, rawHeaders) => this.#onStream(stream, flags, rawHeaders))

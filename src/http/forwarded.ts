@@ -48,6 +48,8 @@ const FORGED_NAMES: ReadonlySet<string> = new Set([
   'forwarded',
   'proxy',
   'client-ip',
+  'client-cert',
+  'client-cert-chain',
   'x-client-ip',
   'x-client-dn',
   'x-cluster-client-ip',

@@ -56,7 +56,8 @@ export function certificateProblems(chain: readonly X509Certificate[], now: Date
   return problems
 }
 
-function timeProblems(certificate: X509Certificate, now: Date): string[] {
+/** What is wrong with the time of a certificate, one line at most. */
+export function timeProblems(certificate: X509Certificate, now: Date): string[] {
   if (certificate.validToDate <= now) return [`expired at ${certificate.validToDate.toISOString()}`]
   if (certificate.validFromDate > now) return [`is valid only from ${certificate.validFromDate.toISOString()}`]
   return []
@@ -96,14 +97,14 @@ function weakSignature(certificate: X509Certificate): string | null {
  * the same bytes before, so their structure is sound.
  */
 function signatureAlgorithm(der: Buffer): { oid: string; whole: string } {
-  const outer = content(der, 0)
-  const algorithm = content(der, content(der, outer.start).end)
-  const oid = content(der, algorithm.start)
+  const outer = derContent(der, 0)
+  const algorithm = derContent(der, derContent(der, outer.start).end)
+  const oid = derContent(der, algorithm.start)
   return { oid: der.toString('hex', oid.start, oid.end), whole: der.toString('hex', algorithm.start, algorithm.end) }
 }
 
 /** Where the content of the DER element at `offset` starts and ends. */
-function content(der: Buffer, offset: number): { start: number; end: number } {
+export function derContent(der: Buffer, offset: number): { start: number; end: number } {
   const first = der.readUInt8(offset + 1)
   if (first < 0x80) return { start: offset + 2, end: offset + 2 + first }
   const bytes = first & 0x7f

@@ -4,10 +4,12 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { createSecureContext } from 'node:tls'
 import type { SecretReference, TlsConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import { certificateProblems, keyProblems, subjectNames } from './certificate-rules.ts'
+import { type CertificatePair, pairsOf } from './certificate-folders.ts'
+import { certificateProblems, keyProblems, subjectNames, timeProblems } from './certificate-rules.ts'
+import { reason } from './file-reasons.ts'
 import { TLS_PROFILES } from './tls.ts'
 
 export interface LoadedCertificate {
@@ -15,7 +17,6 @@ export interface LoadedCertificate {
   readonly keyFile: string
   /** DNS names (lower case, `*.` kept) and IP addresses of the subjectAltName extension. */
   readonly names: readonly string[]
-  readonly context: SecureContext
   readonly subject: string
   readonly expiresAt: Date
   /** SHA-256, upper-case hex with colons. */
@@ -24,39 +25,118 @@ export interface LoadedCertificate {
   readonly cert: string
   /** PEM of the private key, decrypted. Never printed. */
   readonly key: string
+  /** The certificate itself and what signed it, as the chain has it; null where the chain is only the certificate. */
+  readonly leaf: X509Certificate
+  readonly issuer: X509Certificate | null
 }
 
-type CertificateConfig = TlsConfig['certificates'][number]
+type CertificateSettings = Pick<TlsConfig, 'certificates' | 'profile'>
+
+/** Every file and folder that `loadCertificates` reads, for the watch. Those that are not there yet among them. */
+export function filesOf(config: CertificateSettings): string[] {
+  const files: string[] = []
+  for (const entry of config.certificates) {
+    const { passphrase } = entry
+    if (passphrase !== undefined && 'file' in passphrase) files.push(passphrase.file)
+    if ('folder' in entry) files.push(entry.folder)
+    for (const { cert, key } of pairsOf(entry, ignore)) files.push(cert, key)
+  }
+  return files
+}
+
+/**
+ * What was loaded before, so that a reload reads only what changed among thousands. Keyed by what the files are (inode,
+ * size, times), not by what they are called.
+ */
+export class CertificateCache {
+  #known = new Map<string, LoadedCertificate>()
+  #next = new Map<string, LoadedCertificate>()
+
+  /** The same pair of files, unchanged; null where it has to be read. Whether it is still valid in time is the caller's question. */
+  find(signature: string): LoadedCertificate | null {
+    const found = this.#next.get(signature) ?? this.#known.get(signature) ?? null
+    if (found !== null) this.#next.set(signature, found)
+    return found
+  }
+
+  keep(signature: string, certificate: LoadedCertificate): void {
+    this.#next.set(signature, certificate)
+  }
+
+  /** Forgets what no one asked for since the last call. */
+  settle(): void {
+    this.#known = this.#next
+    this.#next = new Map()
+  }
+}
 
 /**
  * Loads every pair of `config.certificates`. Passphrases come from `resolve`, which throws where a reference leads nowhere.
  * Throws one ConfigurationError with every problem of every pair, each naming the listener and the file.
  */
 export function loadCertificates(
-  config: TlsConfig,
+  config: CertificateSettings,
   resolve: (reference: SecretReference) => string,
   listenerName: string,
+  cache = new CertificateCache(),
 ): LoadedCertificate[] {
   const problems: string[] = []
   const loaded: LoadedCertificate[] = []
   const taken = new Map<string, string>()
-  for (const [index, pair] of config.certificates.entries()) {
+  for (const [index, entry] of config.certificates.entries()) {
     const report = (problem: string) =>
       problems.push(`listeners.${listenerName}.tls.certificates[${index}]: ${problem}`)
-    const one = loadPair(pair, config.profile, resolve, report)
-    if (one === null) continue
-    if (one.names.every((name) => taken.has(name))) {
-      report(`${pair.cert} is never chosen: ${taken.get(one.names[0]!)} serves all its names; leave one of them out`)
+    for (const pair of pairsOf(entry, report)) {
+      const one = loadKnown(pair, config.profile, resolve, report, cache)
+      if (one === null) continue
+      if (one.names.every((name) => taken.has(name))) {
+        report(`${pair.cert} is never chosen: ${taken.get(one.names[0]!)} serves all its names; leave one of them out`)
+      }
+      for (const name of one.names) if (!taken.has(name)) taken.set(name, pair.cert)
+      loaded.push(one)
     }
-    for (const name of one.names) if (!taken.has(name)) taken.set(name, pair.cert)
-    loaded.push(one)
   }
   if (problems.length > 0) throw new ConfigurationError(problems)
   return loaded
 }
 
+function loadKnown(
+  pair: CertificatePair,
+  profile: TlsConfig['profile'],
+  resolve: (reference: SecretReference) => string,
+  report: (problem: string) => void,
+  cache: CertificateCache,
+): LoadedCertificate | null {
+  const signature = signatureOf(pair, profile)
+  const known = signature === null ? null : cache.find(signature)
+  if (known !== null) {
+    const late = timeProblems(known.leaf, new Date())
+    for (const problem of late) report(`${pair.cert}: ${problem}`)
+    return late.length === 0 ? known : null
+  }
+  const one = loadPair(pair, profile, resolve, report)
+  if (one !== null && signature !== null) cache.keep(signature, one)
+  return one
+}
+
+/** Null where a file is not there, or where the passphrase could have changed too. */
+function signatureOf(pair: CertificatePair, profile: TlsConfig['profile']): string | null {
+  if (pair.passphrase !== undefined) return null
+  try {
+    const parts = [pair.cert, pair.key].map((file) => {
+      const { dev, ino, size, mtimeNs, ctimeNs, mode } = statSync(file, { bigint: true })
+      return `${file} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs} ${mode}`
+    })
+    return `${profile} ${parts.join(' ')}`
+  } catch {
+    return null
+  }
+}
+
+function ignore(): void {}
+
 function loadPair(
-  pair: CertificateConfig,
+  pair: CertificatePair,
   profile: TlsConfig['profile'],
   resolve: (reference: SecretReference) => string,
   report: (problem: string) => void,
@@ -85,16 +165,19 @@ function loadPair(
   if (!sound) return null
   const keyPem = key.export({ type: 'pkcs8', format: 'pem' })
   try {
+    // Made once to see that OpenSSL takes the pair; the table makes its own when they are asked for.
+    createSecureContext({ ...TLS_PROFILES[profile], cert: chain.pem, key: keyPem })
     return {
       certFile: pair.cert,
       keyFile: pair.key,
       names: subjectNames(leaf),
-      context: createSecureContext({ ...TLS_PROFILES[profile], cert: chain.pem, key: keyPem }),
       subject: leaf.subject.replaceAll('\n', ', '),
       expiresAt: leaf.validToDate,
       fingerprint256: leaf.fingerprint256,
       cert: chain.pem,
       key: keyPem,
+      leaf,
+      issuer: chain.certificates[1] ?? null,
     }
   } catch (error) {
     report(`${pair.cert} and ${pair.key} cannot be used: ${reason(error)}`)
@@ -152,7 +235,7 @@ function readChain(file: string, refuse: (problem: string) => void): Chain | nul
 }
 
 function readKey(
-  pair: CertificateConfig,
+  pair: CertificatePair,
   resolve: (reference: SecretReference) => string,
   refuse: (problem: string) => void,
 ): KeyObject | null {
@@ -204,13 +287,4 @@ function parseKey(
     refuse(encrypted ? `${file} cannot be decrypted: the passphrase is wrong` : `${file} is damaged`)
     return null
   }
-}
-
-/** System errors by what a person can act on; their own text repeats the path. */
-function reason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT') return 'it does not exist'
-  if (code === 'EACCES' || code === 'ERR_ACCESS_DENIED') return 'the gateway has no right to read it'
-  if (code === 'EISDIR') return 'it is a folder'
-  return message
 }

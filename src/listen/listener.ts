@@ -3,25 +3,20 @@
  * that ALPN chose. What it serves is its plan, which a reload swaps; it knows no route.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
-import type { TlsConfig } from '../config/shape.ts'
+import type { TLSSocket } from 'node:tls'
 import { ConfigurationError } from '../errors.ts'
 import type { AddressCaps } from '../exchange/address-caps.ts'
-import type { Arrival, Connection, ConnectionOwner } from '../exchange/connection.ts'
+import type { Arrival, ClientCertificate, Connection, ConnectionOwner } from '../exchange/connection.ts'
 import type { ListenerPlan } from '../exchange/contracts.ts'
 import { Http1Connection } from '../exchange/http1.ts'
 import { Http2Connection } from '../exchange/http2.ts'
 import { clientKey, normaliseAddress } from '../http/address.ts'
-import type { LoadedCertificate } from './certificates.ts'
+import { describeClient } from './client-certificates.ts'
+import type { HandshakeFailure } from './handshake-failure.ts'
 import { type HandshakeBounds, HandshakeGate } from './handshake-gate.ts'
 import { ProxyHeaderReader } from './proxy-header-reader.ts'
 import type { ProxyHeader } from './proxy-protocol.ts'
-import { CertificateTable, swapCertificates, tlsOptions } from './tls.ts'
-
-export interface ListenerTls {
-  readonly profile: TlsConfig['profile']
-  readonly certificates: readonly LoadedCertificate[]
-}
+import { type ListenerTls, TlsFront } from './tls-front.ts'
 
 /** The PROXY protocol header is required, from these senders. */
 export interface ProxyProtocol {
@@ -49,6 +44,8 @@ export interface ListenerOptions {
   readonly handshakeMs: number
   /** Bounds on TLS handshakes; not read where `tls` is null. */
   readonly handshakes: HandshakeBounds
+  /** Told of every TLS handshake that came to nothing, with the client's address ('' where it left at once). */
+  readonly onHandshakeFailure: (failure: HandshakeFailure, address: string) => void
   /** Makes the data path's part; the listener tells which hosts its certificates cover. */
   readonly plan: (covers: ListenerPlan['isDirected']) => ListenerPlan
 }
@@ -64,8 +61,8 @@ export class Listener implements ConnectionOwner {
   plan: ListenerPlan
   #options: ListenerOptions
   readonly #server: Server
-  readonly #tlsServer: TlsServer | null
-  readonly #table: CertificateTable | null
+  /** Null: plain HTTP. */
+  readonly #front: TlsFront | null
   readonly #connections = new Set<Connection>()
   /** Connections whose PROXY protocol header has not come yet. */
   readonly #headerReaders = new Set<ProxyHeaderReader>()
@@ -85,18 +82,14 @@ export class Listener implements ConnectionOwner {
     this.#server = createServer({ pauseOnConnect: false, noDelay: true }, (socket) => this.#onConnection(socket))
     this.#server.maxConnections = options.maxConnections
     this.#gate = new HandshakeGate(options.handshakes, performance.now())
-    if (options.tls === null) {
-      this.#tlsServer = null
-      this.#table = null
-      return
-    }
-    this.#table = new CertificateTable(options.tls.certificates)
-    this.#tlsServer = createTlsServer({
-      ...tlsOptions(options.tls.profile, this.#table),
-      handshakeTimeout: options.handshakeMs,
-    })
-    this.#tlsServer.on('secureConnection', (socket) => this.#onSecure(socket))
-    this.#tlsServer.on('tlsClientError', (_error, socket) => socket.destroy())
+    this.#front =
+      options.tls === null
+        ? null
+        : new TlsFront(
+            { tls: options.tls, handshakeMs: options.handshakeMs },
+            (socket) => this.#onSecure(socket),
+            (failure, socket) => this.#onHandshakeFailure(failure, socket),
+          )
   }
 
   get port(): number {
@@ -115,7 +108,7 @@ export class Listener implements ConnectionOwner {
 
   /** For 421: does the certificate that was served for `serverName` cover `host`? Always, without TLS. */
   covers(serverName: string, host: string): boolean {
-    return this.#table === null || this.#table.covers(serverName, host)
+    return this.#front === null || this.#front.covers(serverName, host)
   }
 
   /** Binds. Rejects with a ConfigurationError that names the setting. */
@@ -141,9 +134,7 @@ export class Listener implements ConnectionOwner {
     this.plan = options.plan((serverName, host) => this.covers(serverName, host))
     this.#server.maxConnections = options.maxConnections
     this.#gate.change(options.handshakes, performance.now())
-    if (this.#tlsServer !== null && this.#table !== null && options.tls !== null) {
-      swapCertificates(this.#tlsServer, options.tls.profile, this.#table, options.tls.certificates)
-    }
+    if (options.tls !== null) this.#front?.serve({ tls: options.tls, handshakeMs: options.handshakeMs })
   }
 
   /** Accepts no more, and ends every connection after its running answers. */
@@ -151,6 +142,7 @@ export class Listener implements ConnectionOwner {
     if (this.#draining) return
     this.#draining = true
     this.#server.close()
+    this.#front?.close()
     for (const connection of this.#connections) connection.drain()
   }
 
@@ -158,6 +150,7 @@ export class Listener implements ConnectionOwner {
   destroy(): void {
     this.#draining = true
     this.#server.close()
+    this.#front?.close()
     for (const reader of this.#headerReaders) reader.destroy()
     for (const connection of this.#connections) connection.destroy('draining')
   }
@@ -194,9 +187,9 @@ export class Listener implements ConnectionOwner {
   }
 
   #onProxyHeader(socket: Socket, { address, port }: ProxyHeader, own: Arrival): void {
-    this.#admit(socket, address === '' ? own : { address, localPort: port })
+    this.#admit(socket, address === '' ? own : { address, localPort: port, certificate: null })
     // The TLS server reads by itself; the engine for plain HTTP finds the socket as the header left it.
-    if (this.#tlsServer === null) socket.resume()
+    if (this.#front === null) socket.resume()
   }
 
   /** Takes a slot of the client's address, and hands the socket over. */
@@ -208,7 +201,7 @@ export class Listener implements ConnectionOwner {
       return
     }
     socket.once('close', () => caps.release(key))
-    if (this.#tlsServer === null) this.#add(new Http1Connection(socket, arrival, '', false, this))
+    if (this.#front === null) this.#add(new Http1Connection(socket, arrival, '', false, this))
     else if (this.#mayBegin(key)) this.#queueHandshake(socket, arrival, key)
     else {
       this.plan.onRefusedBytes('too-many-handshakes', arrival.address)
@@ -241,7 +234,13 @@ export class Listener implements ConnectionOwner {
   readonly #onTurn = (): void => {
     const socket = this.#beforeHandshake.shift()
     if (this.#beforeHandshake.length > 0) setImmediate(this.#onTurn)
-    if (socket !== undefined && !socket.destroyed) this.#tlsServer?.emit('connection', socket)
+    if (socket !== undefined && !socket.destroyed) this.#front?.take(socket)
+  }
+
+  #onHandshakeFailure(failure: HandshakeFailure, socket: TLSSocket): void {
+    // Its own socket is closed after this, and leaves the table then.
+    const address = this.#handshaking.get(endsOf(socket))?.arrival.address ?? ''
+    this.#options.onHandshakeFailure(failure, address)
   }
 
   /** Where the connection came from; null where it is gone. */
@@ -254,8 +253,9 @@ export class Listener implements ConnectionOwner {
   }
 
   #onSecure(socket: TLSSocket): void {
+    const certificate = this.#identify(socket)
     const arrival = this.#endHandshake(endsOf(socket), socket.isSessionReused())
-    if (arrival === null) {
+    if (arrival === null || certificate === undefined) {
       socket.destroy()
       return
     }
@@ -263,9 +263,20 @@ export class Listener implements ConnectionOwner {
     const serverName = typeof name === 'string' ? name.toLowerCase() : ''
     this.#add(
       socket.alpnProtocol === 'h2'
-        ? new Http2Connection(socket, arrival, serverName, this)
-        : new Http1Connection(socket, arrival, serverName, true, this),
+        ? new Http2Connection(socket, { ...arrival, certificate }, serverName, this)
+        : new Http1Connection(socket, { ...arrival, certificate }, serverName, true, this),
     )
+  }
+
+  /** What the client showed, null for none; undefined where services could not be told of it. */
+  #identify(socket: TLSSocket): ClientCertificate | null | undefined {
+    const clients = this.#options.tls?.clients ?? null
+    const shown = clients !== null && socket.authorized ? socket.getPeerX509Certificate() : undefined
+    if (clients === null || shown === undefined) return null
+    const described = describeClient(shown, clients.forwardsCertificate)
+    if (described !== null) return described
+    this.#onHandshakeFailure('client-certificate-untrusted', socket)
+    return undefined
   }
 
   #add(connection: Connection): void {
@@ -290,7 +301,7 @@ function bindProblem(setting: string, host: string, port: number, error: NodeJS.
 }
 
 function ownArrival(socket: Socket): Arrival {
-  return { address: normaliseAddress(socket.remoteAddress ?? ''), localPort: socket.localPort ?? 0 }
+  return { address: normaliseAddress(socket.remoteAddress ?? ''), localPort: socket.localPort ?? 0, certificate: null }
 }
 
 /** The same for a socket and for the TLS socket upon it; no two open connections of a listener share it. */

@@ -15,6 +15,10 @@ export interface FileWatch {
 
 /** Milliseconds between two looks without an event. */
 const POLL_MS = 2000
+/** Files for which one look in that time costs little; of more, a look comes as much later. */
+const EASY_FILES = 500
+/** Files that are looked at together: thousands at once would hold up everybody else's. */
+const BATCH = 128
 /** A file that is being replaced is away for a moment; after so many debounce times its absence is the news. */
 const ABSENCE_DEBOUNCES = 8
 
@@ -33,7 +37,7 @@ export function watchFiles(paths: readonly string[], onChange: () => void, debou
 class WatchedFiles implements FileWatch {
   readonly #onChange: () => void
   readonly #debounceMs: number
-  readonly #poll: NodeJS.Timeout
+  #poll: NodeJS.Timeout
   /** Path to the signature that was last told. */
   #known: Map<string, string> = new Map()
   /** The signatures that differ from the known ones, joined; '' while nothing does. */
@@ -49,8 +53,7 @@ class WatchedFiles implements FileWatch {
   constructor(onChange: () => void, debounceMs: number) {
     this.#onChange = onChange
     this.#debounceMs = debounceMs
-    this.#poll = setInterval(() => this.#look(), POLL_MS)
-    this.#poll.unref()
+    this.#poll = this.#pollEvery(0)
   }
 
   update(paths: readonly string[]): void {
@@ -59,6 +62,8 @@ class WatchedFiles implements FileWatch {
     const seen = observeNow(wanted)
     this.#known = new Map(wanted.map((path, index) => [path, this.#known.get(path) ?? seen.signatures[index]!]))
     this.#watchFolders(seen.folders)
+    clearInterval(this.#poll)
+    this.#poll = this.#pollEvery(wanted.length)
   }
 
   close(): void {
@@ -68,6 +73,10 @@ class WatchedFiles implements FileWatch {
     this.#timer = null
     for (const folder of this.#folders.values()) folder.watcher.close()
     this.#folders.clear()
+  }
+
+  #pollEvery(files: number): NodeJS.Timeout {
+    return setInterval(() => this.#look(), POLL_MS * Math.max(1, Math.ceil(files / EASY_FILES))).unref()
   }
 
   readonly #onEvent = (): void => {
@@ -166,7 +175,10 @@ interface Observation {
 }
 
 async function observe(paths: readonly string[]): Promise<Observation> {
-  const files = await Promise.all(paths.map((path) => identify(path)))
+  const files: Identity[] = []
+  for (let at = 0; at < paths.length; at += BATCH) {
+    files.push(...(await Promise.all(paths.slice(at, at + BATCH).map((path) => identify(path)))))
+  }
   const folders = [...new Set(paths.flatMap((path, index) => foldersOf(path, files[index]!)))]
   const inodes = await Promise.all(folders.map((folder) => identify(folder)))
   return gather(files, folders, inodes)

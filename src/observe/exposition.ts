@@ -130,6 +130,35 @@ export class Reading implements Family {
   }
 }
 
+/** One value of a family with labels, in the order of their names. */
+export interface LabelledValue {
+  readonly labels: readonly string[]
+  readonly value: number
+}
+
+/** Numbers that are read at every scrape, one for each set of labels. */
+export class Readings implements Family {
+  readonly #name: string
+  readonly #help: string
+  readonly #labels: readonly string[]
+  readonly #read: () => Iterable<LabelledValue>
+
+  constructor(name: string, help: string, labels: readonly string[], read: () => Iterable<LabelledValue>) {
+    this.#name = name
+    this.#help = help
+    this.#labels = labels
+    this.#read = read
+  }
+
+  write(): string {
+    let text = head(this.#name, this.#help, 'gauge')
+    for (const { labels, value } of this.#read()) {
+      text += `${this.#name}{${labels.map((each, at) => pair(this.#labels[at]!, each)).join(',')}} ${number(value)}\n`
+    }
+    return text
+  }
+}
+
 export function head(name: string, help: string, type: 'counter' | 'gauge' | 'histogram'): string {
   return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n`
 }

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { MetricName, Metrics } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { Counter, type Family, Histogram, head, pair, Reading } from './exposition.ts'
+import { Counter, type Family, Histogram, head, type LabelledValue, pair, Reading, Readings } from './exposition.ts'
 
 const PREFIX = 'portcullis_'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -23,6 +23,8 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
   url_tokens_total: ['outcome', 'Sealed URL tokens.'],
   reload_total: ['outcome', 'Reloads of the configuration.'],
   upstream_failures_total: ['code', 'Requests to upstreams that failed, by failure code.'],
+  tls_handshake_failures_total: ['reason', 'TLS handshakes that came to nothing.', 'listener'],
+  ocsp_total: ['outcome', 'Attempts to fetch an OCSP answer for stapling.'],
 }
 
 const PROTOCOLS = ['http/1.0', 'http/1.1', 'h2'] as const
@@ -98,6 +100,11 @@ export class GatewayMetrics implements Metrics {
   /** A number that is read at every scrape. `name` comes without the prefix. */
   gauge(name: string, help: string, read: () => number): void {
     this.#keep(new Reading(PREFIX + name, help, 'gauge', read))
+  }
+
+  /** The same for a number that has one value for each set of labels; `labels` are their names. */
+  gauges(name: string, help: string, labels: readonly string[], read: () => Iterable<LabelledValue>): void {
+    this.#keep(new Readings(PREFIX + name, help, labels, read))
   }
 
   /** The page for Prometheus. The event loop's delay is that since the last call. */

@@ -10,9 +10,12 @@ import { UnsentBytes } from '../exchange/unsent-bytes.ts'
 import { makeCidrMatcher } from '../http/address.ts'
 import { canonicalHost, isLoopbackHost, matchHost } from '../http/host.ts'
 import { makeAddressBan } from '../limits/ban-check.ts'
-import { loadCertificates } from '../listen/certificates.ts'
-import type { ListenerOptions, ListenerTls, ProxyProtocol } from '../listen/listener.ts'
+import { filesOf, loadCertificates } from '../listen/certificates.ts'
+import { loadAuthorities } from '../listen/client-certificates.ts'
+import type { HandshakeFailure } from '../listen/handshake-failure.ts'
+import type { ListenerOptions, ProxyProtocol } from '../listen/listener.ts'
 import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
+import type { ListenerTls } from '../listen/tls-front.ts'
 import { LineThrottle } from '../observe/line-throttle.ts'
 import { frontStages } from '../pipeline.ts'
 import { plainHeaders } from './routes.ts'
@@ -46,6 +49,7 @@ export function listenerSocket(
     isBanned: (address) => standing.bans.isAddressBanned(address),
     handshakeMs: timeouts.handshake,
     handshakes: config.handshakes,
+    onHandshakeFailure: handshakeWatch(socket.name, standing),
     plan: (covers) =>
       listenerPlan(socket, covers, httpLimits(config), connections.maxUnsent, factsOf(config), all, standing),
   }
@@ -79,6 +83,7 @@ export function adminSocket(
     isBanned: () => false,
     handshakeMs: 0,
     handshakes: { max: 0, perAddress: 0, perSecond: 0, perAddressPerMinute: 0 },
+    onHandshakeFailure: () => {},
     plan: (covers) => listenerPlan(socket, covers, ADMIN_LIMITS, ADMIN_UNSENT_BYTES, facts, all, standing),
   }
 }
@@ -93,23 +98,35 @@ export function listenerTls(
 ): ListenerTls {
   const tls = tlsConfig(config, all)
   const resolve = (reference: Parameters<typeof readSecret>[0]): string => readSecret(reference, standing.env)
-  for (const { cert, key, passphrase } of tls.certificates) {
-    findings.files.push(cert, key)
-    if (passphrase !== undefined && 'file' in passphrase) findings.files.push(passphrase.file)
+  const { clientCertificates } = tls
+  findings.files.push(...(clientCertificates?.ca ?? []), ...(clientCertificates?.crl ?? []))
+  const clients = clientCertificates === undefined ? null : loadAuthorities(clientCertificates, name)
+  const settings = tls.certificates.length > 0 ? tls : selfSigned(name, config, tls, findings)
+  findings.files.push(...filesOf(settings))
+  const certificates = loadCertificates(settings, resolve, name, standing.certificates)
+  findings.certificates.push({ listener: name, certificates, warnDays: tls.expiryWarning })
+  if (tls.ocspStapling) standing.stapler.follow(certificates)
+  return {
+    profile: tls.profile,
+    certificates,
+    isStrictSni: tls.strictSni,
+    clients,
+    ticketRotationMs: tls.ticketRotation,
+    staple: tls.ocspStapling ? (certificate) => standing.stapler.answerFor(certificate) : () => null,
   }
-  if (tls.certificates.length > 0) return { profile: tls.profile, certificates: loadCertificates(tls, resolve, name) }
+}
+
+function selfSigned(name: string, config: ListenerConfig, tls: TlsConfig, findings: Findings): TlsConfig {
   if (!isSelfSignedAllowed(config.address.host, tls)) {
     throw new ConfigurationError([
       `listeners.${name}.tls: has no certificate; name one, or write "selfSigned": true to use the self-signed one beyond loopback`,
     ])
   }
-  const pair = ensureSelfSigned()
-  findings.files.push(pair.cert, pair.key)
+  const { cert, key } = ensureSelfSigned()
   findings.notes.add(
-    `The self-signed certificate ${pair.cert} is in use: browsers will warn; it is for localhost and tests only`,
+    `The self-signed certificate ${cert} is in use: browsers will warn; it is for localhost and tests only`,
   )
-  const selfSigned: TlsConfig = { ...tls, certificates: [{ cert: pair.cert, key: pair.key }] }
-  return { profile: tls.profile, certificates: loadCertificates(selfSigned, resolve, name) }
+  return { ...tls, certificates: [{ cert, key }] }
 }
 
 function proxyProtocol(config: ListenerConfig): ProxyProtocol | null {
@@ -126,6 +143,20 @@ function tlsConfig(config: ListenerConfig, all: Configuration): TlsConfig {
 
 /** Lines a second and listener about bytes that are no request: anybody can cause them. */
 const REFUSED_LINES = 10
+
+/** Counts handshakes that came to nothing; says those that an operator has to know of, for somebody will ask. */
+function handshakeWatch(listener: string, { log, metrics }: Standing): ListenerOptions['onHandshakeFailure'] {
+  const throttle = new LineThrottle(REFUSED_LINES, 1000, (count) => {
+    log.gateway.info('Clients without a valid certificate, more than are logged', { listener, count })
+  })
+  return (reason: HandshakeFailure, client: string) => {
+    metrics.count('tls_handshake_failures_total', reason, listener)
+    const isOurs = reason.startsWith('client-certificate') || reason.startsWith('revocation-list')
+    if (!isOurs || !throttle.take(performance.now())) return
+    const level = reason.startsWith('revocation-list') ? 'error' : 'info'
+    log.gateway[level]('A client was refused by its certificate', { listener, reason, client })
+  }
+}
 
 /** What a listener's plan takes from its settings. */
 interface Facts extends Pick<ListenerConfig, 'allow' | 'deny' | 'trustedProxies'> {

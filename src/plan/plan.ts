@@ -7,6 +7,7 @@ import type { Configuration, PublicListenerConfig, ServiceConfig, TranscriptsLis
 import { ConfigurationError } from '../errors.ts'
 import { DONE, type Stage } from '../exchange/contracts.ts'
 import { makeRouter, type RoutePlace, type Router } from '../exchange/router.ts'
+import type { ServedCertificates } from '../listen/certificate-expiry.ts'
 import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
@@ -23,6 +24,8 @@ export interface Plan {
   readonly services: ReadonlyMap<string, Service>
   /** Files that the plan was made from, for the watch. */
   readonly files: readonly string[]
+  /** What listeners serve over TLS. */
+  readonly certificates: readonly ServedCertificates[]
   /** Lines worth saying at start. */
   readonly notes: readonly string[]
   readonly drain: Configuration['drain']
@@ -68,6 +71,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     sockets,
     services,
     files: findings.files,
+    certificates: findings.certificates,
     notes: [...findings.notes],
     drain: config.drain,
     daily: transcripts === undefined ? null : transcriptsPurge(transcripts, standing.log),

@@ -6,6 +6,9 @@ import type { Responder } from '../exchange/contracts.ts'
 import type { Bans } from '../limits/bans.ts'
 import type { LimitEvents } from '../limits/limit-events.ts'
 import type { LimitStore } from '../limits/store.ts'
+import type { ServedCertificates } from '../listen/certificate-expiry.ts'
+import type { CertificateCache } from '../listen/certificates.ts'
+import type { Stapler } from '../listen/stapler.ts'
 import type { Log } from '../observe/log.ts'
 import type { GatewayMetrics } from '../observe/metrics.ts'
 import type { Service } from '../upstream/service.ts'
@@ -23,6 +26,9 @@ export interface Standing {
   /** Bounds that are counted over reloads. */
   readonly caps: Map<string, AddressCaps>
   readonly adminResponder: Responder
+  /** What was loaded before, so that a reload reads only what changed. */
+  readonly certificates: CertificateCache
+  readonly stapler: Stapler
 }
 
 /** Problems, files and notes of a plan that is being built. */
@@ -31,6 +37,8 @@ export class Findings {
   /** For the watch. */
   readonly files: string[] = []
   readonly notes = new Set<string>()
+  /** What listeners serve, for those who watch its time run out. */
+  readonly certificates: ServedCertificates[] = []
 
   /** Goes on after a mistake, so that all of them are told at once. Null where the work failed. */
   attempt<T>(work: () => T): T | null {

@@ -120,6 +120,7 @@ function origin(x: Exchange): Origin {
     'forwarded',
     forwardedValue(client, authority, scheme),
   ]
+  if (peer.certificate !== null) fields.push(...peer.certificate.fields)
   const made = { authority, client, scheme, fields }
   origins.set(peer, made)
   return made

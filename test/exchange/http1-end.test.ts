@@ -47,7 +47,7 @@ function open(t: Test, sendMs: number): { socket: SlowSocket; tick: (seconds: nu
   const socket = new SlowSocket()
   const connection = new Http1Connection(
     socket as unknown as Socket,
-    { address: '192.0.2.10', localPort: 9443 },
+    { address: '192.0.2.10', localPort: 9443, certificate: null },
     'localhost',
     true,
     owner,

@@ -236,16 +236,23 @@ async function askStream(session: ClientHttp2Session): Promise<number> {
   return headers[':status']
 }
 
-t.test('certificates are exchanged while 20 connections are open: none drops, new ones get the new one', async (t) => {
+t.test('certificates are exchanged 20 times under 200 connections: none drops, new ones get the new one', async (t) => {
   const folder = t.testdir({})
-  const [first, second] = await Promise.all([makeCertificate(), makeCertificate()])
-  const pair = writePair(folder, 'chat', first)
-  const listeners = { public: publicListener({ tls: { certificates: [pair] } }), admin: { address: '127.0.0.1:0' } }
+  const pairs = await Promise.all(Array.from({ length: 21 }, () => makeCertificate()))
+  const pair = writePair(folder, 'chat', pairs[0]!)
+  const listeners = {
+    public: publicListener({
+      tls: { certificates: [pair] },
+      connections: { perAddress: 500 },
+      handshakes: { perAddress: 500, perAddressPerMinute: 5000 },
+    }),
+    admin: { address: '127.0.0.1:0' },
+  }
   const gateway = await startGateway(configWith(null, [], { listeners }))
   t.teardown(() => gateway.close())
   const place = { port: gateway.publicPort }
-  const plain = Array.from({ length: 10 }, () => openRaw(place) as TLSSocket)
-  const sessions = Array.from({ length: 10 }, () => openSession(place))
+  const plain = Array.from({ length: 150 }, () => openRaw(place) as TLSSocket)
+  const sessions = Array.from({ length: 50 }, () => openSession(place))
   t.teardown(() => {
     for (const each of [...plain, ...sessions]) each.destroy()
   })
@@ -256,16 +263,26 @@ t.test('certificates are exchanged while 20 connections are open: none drops, ne
     t.same([...new Set(await Promise.all(sessions.map(askStream)))], [200])
   }
   await askAll()
-  const before = await fingerprintOf(place)
-
-  // A pair that does not fit together: the old one stays.
-  writeFileSync(pair.cert, second.cert)
-  await until(() => gateway.log().includes('is not the key of'), 'the refusal')
-  t.equal(await fingerprintOf(place), before)
-  await askAll()
-
-  writeFileSync(pair.key, second.key)
-  await until(async () => (await fingerprintOf(place)) !== before, 'the new certificate')
+  for (const [at, next] of pairs.entries()) {
+    if (at === 0) continue
+    const before = await fingerprintOf(place)
+    if (at === 10) {
+      // A pair that does not fit together: the old one stays.
+      writeFileSync(pair.cert, next.cert)
+      await until(() => gateway.log().includes('is not the key of'), 'the refusal')
+      t.equal(await fingerprintOf(place), before)
+      await askAll()
+      writeFileSync(pair.key, next.key)
+    } else {
+      // As certbot and Kubernetes do it: moved into place.
+      const fresh = writePair(folder, 'fresh', next)
+      renameSync(fresh.key, pair.key)
+      renameSync(fresh.cert, pair.cert)
+      if (at % 5 !== 0) gateway.child.kill('SIGHUP')
+    }
+    await until(async () => (await fingerprintOf(place)) !== before, `certificate ${at}`)
+    t.equal(closed, 0)
+  }
   await askAll()
   t.equal(closed, 0)
 })

@@ -1,15 +1,17 @@
 /** Certificates for tests, good and bad ones, made on the spot. Nothing here is used outside tests. */
 import 'reflect-metadata'
-import { createPrivateKey, webcrypto } from 'node:crypto'
+import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  AuthorityInfoAccessExtension,
   BasicConstraintsExtension,
   cryptoProvider,
   ExtendedKeyUsageExtension,
   type Extension,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from '@peculiar/x509'
 
 cryptoProvider.set(webcrypto as Crypto)
@@ -28,6 +30,8 @@ export interface CertificateWish {
   subject?: string
   issuer?: MadeCertificate
   authority?: boolean
+  /** URL of an OCSP responder to name. */
+  ocsp?: string
 }
 
 export interface MadeCertificate {
@@ -73,6 +77,7 @@ export async function makeCertificate(wish: CertificateWish = {}): Promise<MadeC
     )
   }
   if (wish.purposes !== undefined) extensions.push(new ExtendedKeyUsageExtension(wish.purposes))
+  if (wish.ocsp !== undefined) extensions.push(new AuthorityInfoAccessExtension({ ocsp: wish.ocsp }))
   if (wish.authority) extensions.push(new BasicConstraintsExtension(true, undefined, true))
   const subject = wish.subject ?? `CN=${names[0] ?? 'nameless'}`
   const certificate = await X509CertificateGenerator.create({
@@ -91,6 +96,25 @@ export async function makeCertificate(wish: CertificateWish = {}): Promise<MadeC
     type: 'pkcs8',
   }).export({ type: 'pkcs8', format: 'pem' }) as string
   return { cert: `${certificate.toString('pem')}\n`, key, keys, algorithm, subject }
+}
+
+/** A revocation list of an authority, PEM. `revoked` are certificates that it signed; `to` days from now. */
+export async function makeRevocationList(
+  authority: MadeCertificate,
+  revoked: readonly MadeCertificate[],
+  to = 30,
+): Promise<string> {
+  const list = await X509CrlGenerator.create({
+    issuer: authority.subject,
+    thisUpdate: new Date(Date.now() - 2 * DAY_MS),
+    nextUpdate: new Date(Date.now() + to * DAY_MS),
+    entries: revoked.map(({ cert }) => ({ serialNumber: new X509Certificate(cert).serialNumber })),
+    signingKey: authority.keys.privateKey as CryptoKey,
+    signingAlgorithm: authority.algorithm as object as webcrypto.EcdsaParams,
+  })
+  // As OpenSSL writes it (RFC 7468, 6).
+  const base64 = Buffer.from(list.rawData).toString('base64').replace(/.{64}/g, '$&\n')
+  return `-----BEGIN X509 CRL-----\n${base64}\n-----END X509 CRL-----\n`
 }
 
 /** The key encrypted as `openssl genpkey -aes256` does. */

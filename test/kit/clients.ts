@@ -19,6 +19,8 @@ export interface Place {
   readonly ca?: string
   /** Where this client comes from: another address of 127.0.0.0/8 is another client for the limits. */
   readonly from?: string
+  /** A client certificate to show, PEM. */
+  readonly certificate?: { readonly cert: string; readonly key: string }
 }
 
 export interface Ask {
@@ -286,6 +288,7 @@ export function tlsOptions(place: Place) {
     rejectUnauthorized: place.ca !== undefined,
     ...(place.ca === undefined ? {} : { ca: place.ca }),
     ...(place.from === undefined ? {} : { localAddress: place.from }),
+    ...(place.certificate === undefined ? {} : { cert: place.certificate.cert, key: place.certificate.key }),
   }
 }
 

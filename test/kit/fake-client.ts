@@ -148,6 +148,7 @@ export function fakeExchange(options: FakeOptions = {}): FakeExchange {
     secure: options.secure ?? true,
     serverName: 'localhost',
     localPort: 9443,
+    certificate: null,
     closeAfterAnswer() {},
   }
   let finishes = 0

@@ -1,12 +1,14 @@
+import { createPrivateKey } from 'node:crypto'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { SecretReference, TlsConfig } from '../../src/config/shape.ts'
 import { ConfigurationError } from '../../src/errors.ts'
+import type { CertificatePair } from '../../src/listen/certificate-folders.ts'
 import { type LoadedCertificate, loadCertificates } from '../../src/listen/certificates.ts'
 import { type CertificateWish, encryptKey, makeCertificate, writePair } from '../kit/certificates.ts'
 
-type Pair = TlsConfig['certificates'][number]
+type Pair = CertificatePair
 
 const noSecret = (): string => {
   throw new Error('no secret is expected here')
@@ -17,7 +19,7 @@ function load(
   resolve: (reference: SecretReference) => string = noSecret,
   profile: TlsConfig['profile'] = 'intermediate',
 ): LoadedCertificate[] {
-  return loadCertificates({ certificates: pairs, profile, selfSigned: false }, resolve, 'public')
+  return loadCertificates({ certificates: pairs, profile }, resolve, 'public')
 }
 
 function problemsOf(pairs: Pair[], resolve: (reference: SecretReference) => string = noSecret): readonly string[] {
@@ -43,7 +45,7 @@ t.test('good pairs of every accepted kind are loaded', async (t) => {
     t.equal(one!.subject, 'CN=Chat.example.com')
     t.match(one!.cert, /^-----BEGIN CERTIFICATE-----/)
     t.match(one!.key, /^-----BEGIN PRIVATE KEY-----/)
-    t.ok(one!.context)
+    t.ok(one!.leaf.checkPrivateKey(createPrivateKey(one!.key)))
   }
 })
 

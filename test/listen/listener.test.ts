@@ -8,11 +8,10 @@ import { AddressCaps } from '../../src/exchange/address-caps.ts'
 import type { ListenerPlan } from '../../src/exchange/contracts.ts'
 import type { Exchange } from '../../src/exchange/exchange.ts'
 import { UnsentBytes } from '../../src/exchange/unsent-bytes.ts'
-import { loadCertificates } from '../../src/listen/certificates.ts'
 import { Listener, type ListenerOptions } from '../../src/listen/listener.ts'
 import { ListenerSet } from '../../src/listen/listener-set.ts'
-import { makeCertificate, writePair } from '../kit/certificates.ts'
 import { NO_EDITS } from '../kit/fake-client.ts'
+import { loadMade, tlsOf } from '../kit/tls-front.ts'
 import { freePort } from '../kit/upstream.ts'
 import { until, within } from '../kit/wait.ts'
 
@@ -60,6 +59,7 @@ function optionsFor(more: Partial<ListenerOptions> = {}): ListenerOptions {
     isBanned: () => false,
     handshakeMs: 10_000,
     handshakes: { max: 100, perAddress: 100, perSecond: 1000, perAddressPerMinute: 10_000 },
+    onHandshakeFailure: () => {},
     plan: () => planOf('one'),
     ...more,
   }
@@ -128,9 +128,7 @@ t.test('connections of all addresses together are bounded', async (t) => {
 })
 
 async function withTls(folder: string, handshakeMs: number): Promise<Partial<ListenerOptions>> {
-  const pair = writePair(folder, 'chat', await makeCertificate())
-  const config = { certificates: [pair], profile: 'intermediate' as const, selfSigned: false }
-  return { handshakeMs, tls: { profile: 'intermediate', certificates: loadCertificates(config, () => '', 'public') } }
+  return { handshakeMs, tls: tlsOf(await loadMade(folder, [{}])) }
 }
 
 t.test('a handshake that does not come, or is none, ends and frees its slot', async (t) => {

@@ -1,59 +1,21 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Socket } from 'node:net'
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net'
 import tls from 'node:tls'
 import t, { type Test } from 'tap'
-import { type LoadedCertificate, loadCertificates } from '../../src/listen/certificates.ts'
-import {
-  CertificateTable,
-  hostMatchesCertificate,
-  swapCertificates,
-  TLS_PROFILES,
-  tlsOptions,
-} from '../../src/listen/tls.ts'
-import { type CertificateWish, makeCertificate, writePair } from '../kit/certificates.ts'
+import { CertificateTable, hostMatchesCertificate } from '../../src/listen/certificate-table.ts'
+import type { LoadedCertificate } from '../../src/listen/certificates.ts'
+import { TLS_PROFILES } from '../../src/listen/tls.ts'
+import type { CertificateWish } from '../kit/certificates.ts'
+import { echo, loadMade, shake, startFront, tlsOf } from '../kit/tls-front.ts'
 
 type Profile = 'intermediate' | 'modern'
 
-async function made(
-  t: Test,
-  wishes: CertificateWish[],
-  profile: Profile = 'intermediate',
-): Promise<LoadedCertificate[]> {
-  const folder = t.testdir()
-  const pairs = await Promise.all(
-    wishes.map(async (wish, at) => writePair(folder, `c${at}`, await makeCertificate(wish))),
-  )
-  return loadCertificates({ certificates: pairs, profile, selfSigned: false }, () => '', 'public')
-}
+const made = (t: Test, wishes: CertificateWish[], profile: Profile = 'intermediate') =>
+  loadMade(t.testdir(), wishes, profile)
 
-/** Says back what it hears. */
-async function listen(t: Test, certificates: LoadedCertificate[], profile: Profile = 'intermediate') {
-  const table = new CertificateTable(certificates)
-  const server = tls.createServer(tlsOptions(profile, table), (socket) => {
-    socket.on('error', () => {})
-    socket.pipe(socket)
-  })
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => sockets.add(socket))
-  server.on('tlsClientError', () => {})
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return { server, table, port: (server.address() as AddressInfo).port }
-}
-
-/** A finished handshake, or the code of the failure. */
-function shake(port: number, options: tls.ConnectionOptions = {}): Promise<tls.TLSSocket | string> {
-  return new Promise((resolve) => {
-    const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options })
-    socket.once('secureConnect', () => resolve(socket))
-    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-  })
-}
+const listen = (t: Test, certificates: LoadedCertificate[], profile: Profile = 'intermediate') =>
+  startFront(t, tlsOf(certificates, { profile }))
 
 interface Facts {
   failed: string | null
@@ -77,13 +39,6 @@ async function facts(port: number, options: tls.ConnectionOptions = {}): Promise
   socket.destroy()
   return seen
 }
-
-const echo = (socket: tls.TLSSocket, text: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    socket.once('data', (data) => resolve(data.toString()))
-    socket.once('close', () => reject(new Error('the connection was dropped')))
-    socket.write(text)
-  })
 
 t.test('TLS 1.2 and 1.3 are spoken, nothing older', async (t) => {
   const { port } = await listen(t, await made(t, [{}]))
@@ -250,7 +205,7 @@ t.test('the server name chooses the certificate', async (t) => {
 
 t.test('new certificates are served at once, and 50 open connections stay', async (t) => {
   const before = await made(t, [{ names: ['a.example.com'] }, { names: ['b.example.com'] }])
-  const { server, table, port } = await listen(t, before)
+  const { front, port } = await listen(t, before)
   const names = ['', 'a.example.com', 'b.example.com']
   const open: tls.TLSSocket[] = []
   for (let i = 0; i < 50; i++) {
@@ -263,7 +218,7 @@ t.test('new certificates are served at once, and 50 open connections stay', asyn
     open.map((_, at) => `before ${at}`),
   )
   const after = await made(t, [{ names: ['a.example.com'] }, { names: ['b.example.com'], kind: 'RSA-2048' }])
-  swapCertificates(server, 'intermediate', table, after)
+  front.serve({ tls: tlsOf(after), handshakeMs: 10_000 })
   for (const [at, servername] of names.entries()) {
     const expected = after[at === 2 ? 1 : 0]!.fingerprint256
     t.equal((await facts(port, { servername })).fingerprint256, expected, `"${servername}" is served anew`)
@@ -279,14 +234,14 @@ t.test('new certificates are served at once, and 50 open connections stay', asyn
 })
 
 t.test('sessions can be resumed across a change of certificates', async (t) => {
-  const { server, table, port } = await listen(t, await made(t, [{ names: ['a.example.com'] }]))
+  const { front, port } = await listen(t, await made(t, [{ names: ['a.example.com'] }]))
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const options = { minVersion: version, maxVersion: version, servername: 'a.example.com' }
     const first = await shake(port, options)
     if (typeof first === 'string') throw new Error(first)
     const session = version === 'TLSv1.3' ? ((await once(first, 'session'))[0] as Buffer) : first.getSession()!
     first.destroy()
-    swapCertificates(server, 'intermediate', table, await made(t, [{ names: ['a.example.com'] }]))
+    front.serve({ tls: tlsOf(await made(t, [{ names: ['a.example.com'] }])), handshakeMs: 10_000 })
     const second = await shake(port, { ...options, session })
     if (typeof second === 'string') throw new Error(second)
     t.equal(second.isSessionReused(), true, version)
@@ -294,13 +249,9 @@ t.test('sessions can be resumed across a change of certificates', async (t) => {
   }
 })
 
-t.test('a table without certificates cannot be made', async (t) => {
-  t.throws(() => new CertificateTable([]), TypeError)
-  const table = new CertificateTable(await made(t, [{}]))
-  const before = table.find('localhost')
-  t.throws(() => table.replace([]), TypeError)
-  t.equal(table.find('localhost'), before, 'the old ones stay')
-  t.equal(table.certificates.length, 1)
+t.test('a table without certificates cannot be made', (t) => {
+  t.throws(() => new CertificateTable([], TLS_PROFILES.intermediate, false), TypeError)
+  t.end()
 })
 
 t.test('a host is covered by the certificate that was served, or it is misdirected', async (t) => {
@@ -309,6 +260,8 @@ t.test('a host is covered by the certificate that was served, or it is misdirect
       { names: ['chat.example.com', 'www.example.com', '10.0.0.5', '::1'] },
       { names: ['*.agents.example.com'] },
     ]),
+    TLS_PROFILES.intermediate,
+    false,
   )
   const covered: [string, string][] = [
     ['', 'chat.example.com'],
