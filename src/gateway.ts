@@ -80,6 +80,7 @@ export class Gateway {
       await this.#log?.close()
       throw error
     }
+    this.#record('sys_startup')
     this.#metrics.gauge('websockets_open', 'WebSockets open now.', tunnelCount)
     this.#metrics.gauge(
       'connections_open',
@@ -107,6 +108,10 @@ export class Gateway {
   /** Where the gateway listens: setting, host and port. */
   get addresses(): readonly ListenerAddress[] {
     return this.#listeners.addresses
+  }
+
+  #record(event: 'sys_startup' | 'sys_shutdown'): void {
+    this.#log?.audit.record({ ...OWN, event, outcome: 'success', object: this.#options.configPath })
   }
 
   /** After a rotation. */
@@ -316,6 +321,7 @@ export class Gateway {
     for (const end of this.#retired) end().catch(ignoreError)
     await this.#store?.close()
     this.#log?.gateway.info('Stopped')
+    this.#record('sys_shutdown')
     if (this.#log !== null) await Promise.race([this.#log.close(), sleep(LOG_CLOSE_MS)])
     this.#metrics.close()
     this.#options.onEnd?.()
@@ -324,7 +330,8 @@ export class Gateway {
 
 const DRAIN_LOOK_MS = 25
 
-const RELOAD_EVENT = { event: 'sys_reload', user: '-', address: '-', requestId: '-' } as const
+const OWN = { user: '-', address: '-', requestId: '-' } as const
+const RELOAD_EVENT = { ...OWN, event: 'sys_reload' } as const
 
 /** The store is kept over a reload where this stays the same. */
 function storeKeyOf(config: StoreConfig, access: RedisAccess | null): string {

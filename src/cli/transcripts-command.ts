@@ -4,11 +4,13 @@ import { lstat, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FileLock } from '../config/file-lock.ts'
 import { reasonOf } from '../config/file-reader.ts'
+import { eraseFile } from '../config/file-writer.ts'
 import type { Configuration } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import { loadKeyRing } from '../keys/ring-file.ts'
 import { HEADER_BYTES, keyIdOf, SealedContent, StreamSealer } from '../keys/sealed-stream.ts'
+import { problemOfValue, UrlTokens } from '../keys/url-token.ts'
 import { realFolder } from '../responders/transcripts.ts'
 import { openPlainFile, openTranscript, plainContent } from '../responders/transcripts-file.ts'
 import {
@@ -35,6 +37,8 @@ export interface Say {
 interface Place {
   readonly folder: string
   readonly keepDays: number | null
+  /** What the audit log calls a transcript: its name, or a token where names are hidden. */
+  readonly called: (name: string) => string
 }
 
 function placeOf(config: Configuration): Place {
@@ -44,7 +48,14 @@ function placeOf(config: Configuration): Place {
       'the configuration has no folder of transcripts (listeners.transcripts.source.folder)',
     ])
   }
-  return { folder: realFolder(source.folder), keepDays: source.keepDays ?? null }
+  return { folder: realFolder(source.folder), keepDays: source.keepDays ?? null, called: callerOf(config, source) }
+}
+
+function callerOf(config: Configuration, source: { readonly sealedNames?: string | undefined }): Place['called'] {
+  const kind = source.sealedNames
+  if (kind === undefined) return (name) => name
+  const tokens = new UrlTokens(ringOf(config))
+  return (name) => (problemOfValue(name) === null ? tokens.seal(kind, name, config.sealed[kind]!.expires) : '-')
 }
 
 function ringOf(config: Configuration): KeyRing {
@@ -78,7 +89,8 @@ export async function importTranscripts(
   audit: CommandAudit,
   say: Say,
 ): Promise<number> {
-  const { folder } = placeOf(config)
+  const place = placeOf(config)
+  const { folder } = place
   const vault = vaultOf(ringOf(config))
   const from = sourceOf(wish.from)
   if (from === folder || from.startsWith(`${folder}/`)) {
@@ -86,9 +98,10 @@ export async function importTranscripts(
   }
   return alone(folder, audit, async (lock) => {
     let failed = 0
+    if (wish.removes) await eraseLeftovers(statSync(from).isDirectory() ? from : dirname(from))
     for await (const { name, path } of sourceFiles(from)) {
       const full = wish.channel === null ? name : `${wish.channel}/${name}`
-      const problem = await importOne(folder, full, from, path, wish, vault, lock, audit)
+      const problem = await importOne(place, full, from, path, wish, vault, lock, audit)
       if (problem === null) say.done(`imported ${full}`)
       else {
         failed++
@@ -99,8 +112,15 @@ export async function importTranscripts(
   })
 }
 
+/** What an import that was killed was about to remove: it is sealed and read back already. */
+async function eraseLeftovers(folder: string): Promise<void> {
+  const walk: Walk = { isWhole: true, leftovers: [] }
+  for await (const _ of walkTranscripts(folder, MOST_ENTRIES, walk));
+  for (const path of walk.leftovers) eraseFile(path)
+}
+
 async function importOne(
-  folder: string,
+  { folder, called }: Place,
   fullName: string,
   from: string,
   path: string,
@@ -119,7 +139,7 @@ async function importOne(
   const source = await openPlainFile(statSync(from).isDirectory() ? from : dirname(from), path)
   if (source === null) return 'cannot be read: it is no plain file, or this user may not'
   const { mtimeMs } = await source.handle.stat()
-  const event = { event: 'sensitive_create', object: fullName }
+  const event = { event: 'sensitive_create', object: called(fullName) }
   audit.record({ ...event, outcome: 'success', reason: 'import' })
   await audit.written()
   let isStored: boolean
@@ -145,16 +165,16 @@ async function importOne(
 
 /** Seals what lies in the clear, and what is under an older key. Resolves to the number of files that were not sealed. */
 export async function sealTranscripts(config: Configuration, audit: CommandAudit, say: Say): Promise<number> {
-  const { folder } = placeOf(config)
+  const place = placeOf(config)
   const ring = ringOf(config)
   const vault = vaultOf(ring)
-  return alone(folder, audit, async (lock) => {
+  return alone(place.folder, audit, async (lock) => {
     let failed = 0
     const walk: Walk = { isWhole: true, leftovers: [] }
     const all: StoredTranscript[] = []
-    for await (const each of walkTranscripts(folder, MOST_ENTRIES, walk)) all.push(each)
+    for await (const each of walkTranscripts(place.folder, MOST_ENTRIES, walk)) all.push(each)
     for (const each of all) {
-      const problem = await sealOne(folder, each, ring, vault, lock, audit)
+      const problem = await sealOne(place, each, ring, vault, lock, audit)
       if (problem === 'sealed') say.done(`sealed ${each.name}`)
       else if (problem !== null) {
         failed++
@@ -167,7 +187,7 @@ export async function sealTranscripts(config: Configuration, audit: CommandAudit
 
 /** `sealed`, null where there was nothing to do, or what is in the way. */
 async function sealOne(
-  folder: string,
+  { folder, called }: Place,
   stored: StoredTranscript,
   ring: KeyRing,
   vault: Vault,
@@ -178,7 +198,7 @@ async function sealOne(
   const name = parseTranscriptPath(pathOf(fullName))
   if (name === null || !isSealable(name)) return 'is not the name of a transcript that can be sealed'
   if (isSealed && (await keyIdIn(path)) === ring.primary.id) return null
-  const event = { event: 'sensitive_update', object: fullName }
+  const event = { event: 'sensitive_update', object: called(fullName) }
   const source = isSealed
     ? await openTranscript(folder, name, { opener: vault.opener, servesPlain: false })
     : await openPlain(folder, path)
@@ -231,13 +251,13 @@ export async function openOne(
   audit: CommandAudit,
   write: (bytes: Buffer) => Promise<void>,
 ): Promise<number> {
-  const { folder } = placeOf(config)
+  const { folder, called } = placeOf(config)
   const opener = config.keys === undefined ? null : vaultOf(ringOf(config)).opener
   const name = parseTranscriptPath(pathOf(fullName))
   const file = name === null ? null : await openTranscript(folder, name, { opener, servesPlain: true })
   const isThere = file !== null && file !== 'damaged'
   const reason = file === 'damaged' ? 'open: does not open' : 'open'
-  audit.record({ event: 'sensitive_read', outcome: isThere ? 'success' : 'failure', object: fullName, reason })
+  audit.record({ event: 'sensitive_read', outcome: isThere ? 'success' : 'failure', object: called(fullName), reason })
   await audit.written()
   if (file === 'damaged') {
     throw new ConfigurationError([`${fullName}: does not open: damaged, exchanged, or its key is not in the ring`])
@@ -258,7 +278,7 @@ export async function openOne(
 
 /** Resolves to the number of files that could not be removed. */
 export async function purge(config: Configuration, isDryRun: boolean, audit: CommandAudit, say: Say): Promise<number> {
-  const { folder, keepDays } = placeOf(config)
+  const { folder, keepDays, called } = placeOf(config)
   if (keepDays === null) {
     throw new ConfigurationError(['listeners.transcripts.source.keepDays: is not set, so nothing is ever due'])
   }
@@ -267,6 +287,7 @@ export async function purge(config: Configuration, isDryRun: boolean, audit: Com
     keepMs: keepDays * DAY_MS,
     now: Date.now(),
     isDryRun,
+    called,
     record: (event) => audit.record(event),
     written: async () => {
       await audit.written()
@@ -288,6 +309,7 @@ async function alone(folder: string, audit: CommandAudit, work: (lock: FileLock)
     keepMs: null,
     now: Date.now(),
     isDryRun: false,
+    called: (name) => name,
     record: (event) => audit.record(event),
     written: async () => true,
   })

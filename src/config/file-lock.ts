@@ -39,7 +39,11 @@ export class FileLock {
   /** Says that the work goes on: at least once in some minutes. */
   touch(): void {
     const now = new Date()
-    utimesSync(this.#path, now, now)
+    try {
+      utimesSync(this.#path, now, now)
+    } catch {
+      // Removed by hand: whoever did that has taken the risk of two writers.
+    }
   }
 
   release(): void {

@@ -47,6 +47,10 @@ export function checkKeys(root: unknown, findings: Findings): void {
     needsRing([...here, 'sealedNames'])
     checkKind(source.sealedNames, [...here, 'sealedNames'])
   }
+  if (source.sealed !== undefined) {
+    needsRing([...here, 'sealed'])
+    checkKind(membersOf(source.sealed).kind, [...here, 'sealed', 'kind'])
+  }
   if (source.atRest === 'sealed' || source.atRest === 'mixed') needsRing([...here, 'atRest'])
   if (source.folder !== undefined && source.atRest === undefined && !hasRing) {
     findings.warn(

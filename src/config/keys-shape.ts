@@ -95,6 +95,14 @@ export const sealedRoute = z
     'Requests to this route carry a sealed token, which is opened for the service and for nobody else; anything else in its place is refused with 404, an expired token with 410.',
   )
 
+/** `listeners.transcripts.source.sealed` */
+export const sealedSource = z
+  .strictObject({
+    kind: kind.describe('Kind of the identifier, one of `sealed`.'),
+    path: sealedPath.describe('Path whose segment `{token}` is the token; other paths go to the service as they are.'),
+  })
+  .describe('Identifiers in the paths of the service stand there as tokens, opened for it alone.')
+
 const fieldPath = z
   .string()
   .superRefine((text, check) => {

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { roles, signIn } from './access-shape.ts'
-import { tokenEndpoint, transcriptsFolder } from './keys-shape.ts'
+import { sealedSource, tokenEndpoint, transcriptsFolder } from './keys-shape.ts'
 import { address, cidrList, cidrs, count, duration, host, name, size, TOKEN } from './shape-terms.ts'
 import { tls } from './tls-shape.ts'
 
@@ -144,9 +144,18 @@ export const transcriptsListener = z.strictObject({
   signIn,
   roles,
   source: z
-    .union([transcriptsFolder, z.strictObject({ service: name.describe('Service that serves transcripts.') })], {
-      error: 'must be { "folder": "path" } or { "service": "name" }',
-    })
+    .union(
+      [
+        transcriptsFolder,
+        z.strictObject({
+          service: name.describe('Service that serves transcripts.'),
+          sealed: sealedSource.optional(),
+        }),
+      ],
+      {
+        error: 'must be { "folder": "path" } or { "service": "name" }',
+      },
+    )
     .describe('Where transcripts come from.'),
   limits: z.array(name).prefault([]).describe('Names of limits.'),
   purpose: z

@@ -6,7 +6,7 @@ import { type SealedPath, segmentAt } from '../config/sealed-path.ts'
 import type { FailureCode } from '../errors.ts'
 import { DONE, GO, type Metrics, type Stage, type Step } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { withoutFields } from '../http/headers.ts'
+import { joinHeader, withoutFields } from '../http/headers.ts'
 import { looksLikeToken, type UrlTokens } from './url-token.ts'
 
 export interface SealedPlace {
@@ -52,7 +52,8 @@ function forward(x: Exchange, { to, at }: SealedPlace, found: Found, value: stri
   }
   const rest = found.withValue(null)
   if ('header' in to) {
-    if (!FIELD_VALUE.test(value)) return false
+    // Connection would take the field away before the service reads it.
+    if (!FIELD_VALUE.test(value) || nominates(x, to.header)) return false
     x.headers = withoutFields(x.headers, (name) => name === to.header)
     x.headers.push(to.header, value)
     x.sentTarget = rest
@@ -86,6 +87,11 @@ function inQuery(x: Exchange, name: string): Found | null {
       return kept.length === 0 ? x.path : `${x.path}?${kept.join('&')}`
     },
   }
+}
+
+function nominates(x: Exchange, name: string): boolean {
+  const nominated = joinHeader(x.headers, 'connection') ?? ''
+  return nominated.split(',').some((each) => each.trim().toLowerCase() === name)
 }
 
 /** A semicolon divides parameters too, for some services. */

@@ -5,9 +5,10 @@
 import { pino } from 'pino'
 import type { Configuration } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { AuditEvent, AuditLog } from '../exchange/contracts.ts'
+import type { AuditLog } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { RepeatedText } from '../exchange/repeated-text.ts'
+import { auditLine } from './audit-line.ts'
 import { maskCards } from './card-mask.ts'
 import { jsonMs, jsonText, jsonTextOrNull } from './json-line.ts'
 import { LineFile, standardOutput } from './line-file.ts'
@@ -145,15 +146,6 @@ function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return typeof error === 'string' ? error.slice(0, 1024) : error
   const { code } = error as NodeJS.ErrnoException
   return { name: error.name, code, message: error.message.slice(0, 1024), stack: error.stack?.slice(0, 4096) }
-}
-
-function auditLine(event: AuditEvent, maskPath: (path: string) => string): string {
-  return (
-    `{"time":"${new Date().toISOString()}","event":${jsonText(event.event, MAX_TEXT)},"outcome":"${event.outcome}"` +
-    `,"user":${jsonTextOrNull(event.user, MAX_TEXT)},"address":${jsonTextOrNull(event.address, MAX_TEXT)}` +
-    `,"requestId":${jsonTextOrNull(event.requestId, MAX_TEXT)},"object":${jsonTextOrNull(maskPath(event.object), MAX_PATH)}` +
-    `,"reason":${jsonTextOrNull(event.reason ?? '', MAX_TEXT)}}`
-  )
 }
 
 function accessLine(x: Exchange, maskPath: (path: string) => string): string {

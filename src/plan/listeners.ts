@@ -16,6 +16,7 @@ import type { HandshakeFailure } from '../listen/handshake-failure.ts'
 import type { ListenerOptions, ProxyProtocol } from '../listen/listener.ts'
 import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
 import type { ListenerTls } from '../listen/tls-front.ts'
+import { refusalRecorder } from '../observe/audit-refusals.ts'
 import { LineThrottle } from '../observe/line-throttle.ts'
 import { frontStages } from '../pipeline.ts'
 import { plainHeaders } from './routes.ts'
@@ -196,6 +197,7 @@ function listenerPlan(
   const throttle = new LineThrottle(REFUSED_LINES, 1000, (count) => {
     log.gateway.info('Refused bytes that are no request, more than are logged', { listener: socket.name, count })
   })
+  const recordRefusal = refusalRecorder(socket.name, log.audit)
   return Object.freeze<ListenerPlan>({
     name: socket.name,
     isServed: facts.isServed,
@@ -212,6 +214,7 @@ function listenerPlan(
     onFinish: (x) => {
       metrics.observeExchange(x)
       log.access(x)
+      recordRefusal(x)
     },
     canned: cannedAnswers(edits),
     onRefusedBytes: (code, address) => {

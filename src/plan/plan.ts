@@ -74,7 +74,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     certificates: findings.certificates,
     notes: [...findings.notes],
     drain: config.drain,
-    daily: transcripts === undefined ? null : transcriptsPurge(transcripts, standing.log),
+    daily: transcripts === undefined ? null : transcriptsPurge(transcripts, keys, standing.log),
   })
 }
 

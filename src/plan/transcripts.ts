@@ -1,21 +1,25 @@
 /** Builds the routes of the transcripts listener: limits, sign-in, then a folder or a service, every read audited. */
 import { compilePermissions } from '../access/permissions.ts'
+import { parseSealedPath } from '../config/sealed-path.ts'
 import type { HeadersConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { ReadPermissions } from '../exchange/access-contracts.ts'
-import { type AuditLog, DONE, type Responder, type RouteTimeouts, type Stage } from '../exchange/contracts.ts'
+import { type AuditLog, DONE, GO, type Responder, type RouteTimeouts, type Stage } from '../exchange/contracts.ts'
 import type { RoutePlace } from '../exchange/router.ts'
 import type { NameTokens, SealedOpener } from '../exchange/sealed.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
+import { makeOpenSealed } from '../keys/open-sealed.ts'
 import { SealedContent } from '../keys/sealed-stream.ts'
 import { looksLikeToken, problemOfValue } from '../keys/url-token.ts'
 import { makeUserBan } from '../limits/ban-check.ts'
 import type { Log } from '../observe/log.ts'
 import { answerBy, type RouteStages, routeStages } from '../pipeline.ts'
 import { MOST_FORM_BYTES } from '../responders/account-pages.ts'
+import { PAGE_STYLE } from '../responders/page.ts'
 import { makeTranscripts, realFolder } from '../responders/transcripts.ts'
 import { dateInName } from '../responders/transcripts-list.ts'
-import { purgeTranscripts } from '../responders/transcripts-purge.ts'
+import { type PurgeRecord, purgeTranscripts } from '../responders/transcripts-purge.ts'
+import { maskedAnswers } from '../responders/transcripts-service.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
 import { type Door, makeDoor } from './access.ts'
@@ -25,8 +29,7 @@ import { ownRoute, plainHeaders } from './routes.ts'
 import { capsOf, type Standing } from './standing.ts'
 
 /** What a service of transcripts may not loosen; the folder's own pages bring stricter policies. */
-const SERVICE_POLICY =
-  "default-src 'self'; form-action 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'; upgrade-insecure-requests"
+const SERVICE_POLICY = `default-src 'self'; style-src 'self' ${PAGE_STYLE}; form-action 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'; upgrade-insecure-requests`
 
 /** Throws a ConfigurationError where accounts or folder are not usable. */
 export function transcriptsPlaces(
@@ -56,6 +59,7 @@ export function transcriptsPlaces(
     signIn: door?.signIn ?? null,
     userBan: door === null ? null : makeUserBan(standing.bans, standing.metrics),
     admitUser: admit.after,
+    sealed: 'service' in source && source.sealed !== undefined ? sourceOpener(source.sealed, keys, standing) : null,
     end: lastStage(config, standing, services, keys),
   })
   const headers: HeadersConfig = plainHeaders('transcript')
@@ -79,6 +83,15 @@ function accountPlaces(door: Door, common: CommonStages): RoutePlace[] {
   return [ownRoute('account', ['GET', 'HEAD', 'POST'], plainHeaders('transcript'), true, stages, options)]
 }
 
+/** Opens the tokens of those paths that hold one. */
+function sourceOpener(sealed: { kind: string; path: string }, keys: Keys | null, { metrics }: Standing): Stage {
+  const at = parseSealedPath(sealed.path)
+  // It was checked with the file.
+  if (typeof at === 'string') throw new ConfigurationError([])
+  const open = makeOpenSealed({ kind: sealed.kind, at, to: null }, neededKeys(keys).tokens, metrics)
+  return (x) => (x.path.startsWith(at.before) ? open(x) : GO)
+}
+
 /** Undefined for a folder, which has none. */
 function timeoutsOf(service: Service | undefined): RouteTimeouts | undefined {
   if (service === undefined) return undefined
@@ -99,7 +112,11 @@ function lastStage(
   }
   const service = services.get(source.service)
   if (service === undefined) throw new ConfigurationError([`services.${source.service}: cannot be used`])
-  return allowed(audited(makeForward(service, standing.metrics), audit), permissionsOf(config), audit)
+  return allowed(
+    audited(makeForward(service, standing.metrics, null, maskedAnswers), audit),
+    permissionsOf(config),
+    audit,
+  )
 }
 
 type FolderConfig = Extract<TranscriptsListenerConfig['source'], { readonly folder: string }>
@@ -139,28 +156,37 @@ function nameTokens({ tokens, kinds }: Keys, kind: string): NameTokens {
 
 const DAY_MS = 86_400_000
 
-/** Takes away what is over its time; null where nothing ever is. Rejects never. */
-export function transcriptsPurge(config: TranscriptsListenerConfig, log: Log): (() => Promise<void>) | null {
+/**
+ * Takes away what is over its time, and what a crash left behind; null where there is no folder. Never rejects. A folder
+ * in which neither is due is not written.
+ */
+export function transcriptsPurge(
+  config: TranscriptsListenerConfig,
+  keys: Keys | null,
+  log: Log,
+): (() => Promise<void>) | null {
   const { source } = config
-  if (!('folder' in source) || source.keepDays === undefined) return null
-  const keepMs = source.keepDays * DAY_MS
+  if (!('folder' in source)) return null
+  const names = source.sealedNames === undefined ? null : nameTokens(neededKeys(keys), source.sealedNames)
+  const wish = {
+    folder: realFolder(source.folder),
+    keepMs: source.keepDays === undefined ? null : source.keepDays * DAY_MS,
+    called: (name: string): string => (names === null ? name : (names.seal(name) ?? '-')),
+    record: (event: Parameters<PurgeRecord>[0]) =>
+      log.audit.record({ ...event, user: '-', address: '-', requestId: '-' }),
+    written: async () => {
+      await log.flush()
+      return log.audit.isUp
+    },
+  }
   return async () => {
     try {
-      const outcome = await purgeTranscripts({
-        folder: realFolder(source.folder),
-        keepMs,
-        now: Date.now(),
-        isDryRun: false,
-        record: (event) => log.audit.record({ ...event, user: '-', address: '-', requestId: '-' }),
-        written: async () => {
-          await log.flush()
-          return log.audit.isUp
-        },
-      })
-      const { removed, failed, leftovers, isDone } = outcome
-      if (!isDone)
-        log.gateway.info('Transcripts not purged now: the folder is being changed, or lines cannot be written')
-      else log.gateway.info('Purged transcripts', { removed: removed.length, failed: failed.length, leftovers })
+      const now = Date.now()
+      const due = await purgeTranscripts({ ...wish, now, isDryRun: true })
+      if (due.removed.length + due.leftovers === 0) return
+      const { removed, failed, leftovers, isDone } = await purgeTranscripts({ ...wish, now, isDryRun: false })
+      if (isDone) log.gateway.info('Purged transcripts', { removed: removed.length, failed: failed.length, leftovers })
+      else log.gateway.info('Transcripts not purged now: the folder is being changed, or lines cannot be written')
     } catch (error) {
       log.gateway.error('Transcripts could not be purged', { error })
     }

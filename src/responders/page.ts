@@ -11,7 +11,7 @@ const STYLE = `:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line
 header,main,footer{max-width:56rem;margin:0 auto;padding:1rem 1.25rem}header{padding-top:2rem}footer,.soft{color:var(--soft);font-size:.875rem}
 h1{margin:0 0 .25rem;font-size:1.6rem;overflow-wrap:anywhere}a{color:var(--mark)}a:focus-visible,input:focus-visible,select:focus-visible,button:focus-visible{outline:3px solid var(--mark);outline-offset:2px}
 form{display:flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:0 0 1rem}label{display:block;font-size:.875rem;color:var(--soft)}
-input,select,button{font:inherit;color:inherit;padding:.4rem .7rem;border:1px solid var(--line);border-radius:.5rem;background:var(--card)}button{cursor:pointer;font-weight:600}
+input,select,button{font:inherit;color:inherit;padding:.4rem .7rem;border:1px solid var(--line);border-radius:.5rem;background:var(--card);min-height:2.5rem}button{cursor:pointer;font-weight:600}
 .card{background:var(--card);border:1px solid var(--line);border-radius:.75rem;overflow-x:auto}table{width:100%;border-collapse:collapse}caption{text-align:start;padding:.75rem 1rem;color:var(--soft)}
 th,td{text-align:start;padding:.5rem 1rem;border-top:1px solid var(--line);overflow-wrap:anywhere}td.when{white-space:nowrap;color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.5rem 0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
@@ -25,8 +25,11 @@ footer form{display:inline}footer button{font-weight:400;padding:.1rem .5rem}
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 
+/** What a policy must allow for the pages made here. */
+export const PAGE_STYLE = `'sha256-${STYLE_HASH}'`
+
 /** Content-Security-Policy of every page made here: its own style sheet, its own forms, nothing else. */
-export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`
+export const PAGE_POLICY = `default-src 'none'; style-src ${PAGE_STYLE}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`
 
 /**
  * A whole page, whose forms may send: without a referrer browsers hide the origin of a form, and it would be refused. `title` is text; the others are HTML whose every foreign part went through `escapeHtml`.

@@ -21,6 +21,8 @@ export interface PurgeOptions {
   readonly keepMs: number | null
   readonly now: number
   readonly isDryRun: boolean
+  /** What the audit log calls a transcript: its name, or a token where names are hidden. */
+  readonly called: (name: string) => string
   readonly record: PurgeRecord
   /** Resolves when what was recorded is written, to whether it is. */
   readonly written: () => Promise<boolean>
@@ -51,7 +53,7 @@ export async function purgeTranscripts(options: PurgeOptions): Promise<PurgeOutc
 }
 
 async function purge(options: PurgeOptions, lock: FileLock | null): Promise<PurgeOutcome> {
-  const { folder, keepMs, now, isDryRun, record, written } = options
+  const { folder, keepMs, now, isDryRun, called, record, written } = options
   const walk: Walk = { isWhole: true, leftovers: [] }
   const due: StoredTranscript[] = []
   for await (const each of walkTranscripts(folder, MOST_ENTRIES, walk)) {
@@ -68,7 +70,7 @@ async function purge(options: PurgeOptions, lock: FileLock | null): Promise<Purg
   for (const path of walk.leftovers) eraseFile(path)
   for (const each of due) {
     lock?.touch()
-    const event = { event: 'sensitive_delete', object: each.name }
+    const event = { event: 'sensitive_delete', object: called(each.name) }
     record({ ...event, outcome: 'success', reason: 'retention' })
     if (!(await written())) return { removed, failed, leftovers: walk.leftovers.length, isDone: false }
     try {

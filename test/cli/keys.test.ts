@@ -144,3 +144,14 @@ t.test(
     t.same(readdirSync(folder).toSorted(), ['audit.log', 'gateway.json', 'keys.json'])
   },
 )
+
+t.test('many rotations at once: each is done or told to wait, and no key is lost', async (t) => {
+  const { run, ring } = place(t)
+  await run(['keys', 'init'])
+  const ended = await Promise.all(Array.from({ length: 6 }, () => run(['keys', 'rotate'])))
+  const done = ended.filter(({ code }) => code === 0)
+  for (const { code, err } of ended) if (code !== 0) t.match(err, /is being changed by another command; try again/)
+  t.equal(loadKeyRing(ring).keys.length, 1 + done.length)
+  const ids = loadKeyRing(ring).keys.map(({ id }) => id)
+  for (const { out } of done) t.ok(ids.includes(out.slice(0, 8)))
+})

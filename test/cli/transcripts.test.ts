@@ -16,6 +16,7 @@ import t, { type Test } from 'tap'
 import { initKeyRing, retireKey, rotateKeyRing } from '../../src/keys/ring-changes.ts'
 import { loadKeyRing } from '../../src/keys/ring-file.ts'
 import { keyIdOf } from '../../src/keys/sealed-stream.ts'
+import { UrlTokens } from '../../src/keys/url-token.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/portcullis.js', import.meta.url))
 const CARD = '4111111111111111'
@@ -26,7 +27,7 @@ interface Ended {
   readonly err: string
 }
 
-function place(t: Test, source: Record<string, unknown> = {}) {
+function place(t: Test, source: Record<string, unknown> = {}, more: Record<string, unknown> = {}) {
   const base = t.testdir({ in: {}, store: {} })
   const store = join(base, 'store')
   const ring = join(base, 'keys.json')
@@ -44,6 +45,7 @@ function place(t: Test, source: Record<string, unknown> = {}) {
     services: {},
     routes: [],
     log: { audit: join(base, 'audit.log') },
+    ...more,
   }
   writeFileSync(join(base, 'gateway.json'), JSON.stringify(config))
   const start = (words: readonly string[]) =>
@@ -211,6 +213,7 @@ t.test('killed in the middle of an import: whole sealed files, the sources, and 
     'no temporary file is left',
   )
   t.equal(files().length, 40)
+  t.same(readdirSync(from), [], 'nor one in the clear where they came from')
   const some = ['chat-0.txt', 'chat-17.txt', 'chat-39.txt']
   for (const name of some) t.equal((await run('open', '--name', name)).out, texts.get(name))
 })
@@ -235,4 +238,18 @@ t.test('killed in the middle of a purge: what is gone is recorded, what is left 
   for (const file of left.slice(0, 2)) t.match((await run('open', '--name', file.slice(0, -7))).out, /^conversation/)
   t.equal((await run('purge')).code, 0)
   t.same(files(), [])
+})
+
+t.test('where names are hidden, the audit log has tokens that tell them to who may know', async (t) => {
+  const { base, from, ring, run } = place(t, { sealedNames: 'name', keepDays: 30 }, { sealed: { name: {} } })
+  writeFileSync(join(from, '2020-01-01-491701234567.txt'), 'x')
+  t.equal((await run('import', '--from', from)).code, 0)
+  t.equal((await run('open', '--name', '2020-01-01-491701234567.txt')).code, 0)
+  t.equal((await run('purge')).code, 0)
+  const audit = readFileSync(join(base, 'audit.log'), 'utf8')
+  t.notMatch(audit, '1701234567')
+  const tokens = new UrlTokens(loadKeyRing(ring))
+  for (const line of audit.trim().split('\n')) {
+    t.match(tokens.open('name', JSON.parse(line).object), { value: '2020-01-01-491701234567.txt' })
+  }
 })

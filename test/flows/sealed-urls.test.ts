@@ -96,6 +96,11 @@ for (const transport of requestTransports) {
       await ask(`/h/${token}`, 'x-customer', 'forged')
       t.equal(last().url, '/h/-')
       t.same(field('x-customer'), [PHONE])
+      if (transport.name === 'h1') {
+        const { reply, reached } = await ask(`/h/${token}`, 'connection', 'X-Customer')
+        t.equal(reply.status, 404, 'a client cannot have the field removed')
+        t.notOk(reached)
+      }
       await ask(`/q?a=1&who=${token}&b=2`)
       t.equal(last().url, `/q?a=1&who=${encodeURIComponent(PHONE)}&b=2`)
       await ask(`/qq?who=${token}`)

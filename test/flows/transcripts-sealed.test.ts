@@ -255,13 +255,24 @@ t.test('what is over its time goes at the start, recorded, with what a crash lef
   )
 })
 
+t.test('without a time to keep, what a crash left behind goes all the same, and nothing else', async (t) => {
+  const own = t.testdir({ '2020-01-01.txt': 'old', '.portcullis-0123456789abcdef.tmp': 'left' })
+  const other = await startGatewayHere(configOf({ folder: own }))
+  t.teardown(() => other.close())
+  await until(() => !existsSync(join(own, '.portcullis-0123456789abcdef.tmp')), 'the start')
+  t.ok(existsSync(join(own, '2020-01-01.txt')))
+})
+
 t.test('nothing is removed that cannot be recorded', async (t) => {
   const own = t.testdir({ '2020-01-01.txt': 'old' })
   const purging = await startGatewayHere(
     configOf({ folder: own, keepDays: 365 }, { log: { access: 'off', audit: '/dev/full' } }),
   )
   t.teardown(() => purging.close())
-  await until(() => !existsSync(join(own, '.portcullis.lock')), 'the end of the purge')
+  await until(
+    () => !purging.gateway.log.audit.isUp && !existsSync(join(own, '.portcullis.lock')),
+    'the end of the purge',
+  )
   t.ok(existsSync(join(own, '2020-01-01.txt')))
 })
 
