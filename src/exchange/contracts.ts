@@ -8,6 +8,7 @@ import type { HeaderList } from '../http/headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import type { SharedBans } from './shared-bans.ts'
+import type { SharedValues } from './shared-values.ts'
 import type { UnsentBytes } from './unsent-bytes.ts'
 
 /** The stage is done with the exchange and the next one may run. */
@@ -245,6 +246,7 @@ export interface CounterStore {
    */
   claim(claims: readonly Claim[], waiter: ClaimWaiter): ClaimStates | null
   readonly bans: SharedBans
+  readonly values: SharedValues
   /** True while the store answers (always, where it is memory). */
   readonly isUp: boolean
   close(): Promise<void>

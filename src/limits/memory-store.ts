@@ -3,11 +3,13 @@ import type { Claim, ClaimStates, CounterOptions, CounterStore, Metrics } from '
 import { BanList } from './ban-list.ts'
 import { KnownCounters } from './known-counters.ts'
 import { MemoryCounter, type OnFull } from './memory-counter.ts'
+import { MemoryValues } from './memory-values.ts'
 import { windowRule } from './window.ts'
 
 export class MemoryStore implements CounterStore {
   readonly isUp = true
   readonly bans = new BanList()
+  readonly values = new MemoryValues()
   readonly #counters = new KnownCounters<MemoryCounter>()
   readonly #onFull: OnFull
 

@@ -15,11 +15,13 @@ import { KnownCounters } from './known-counters.ts'
 import { RedisBans } from './redis-bans.ts'
 import { RedisCounter, type SharedSteps } from './redis-counter.ts'
 import type { RedisLink } from './redis-link.ts'
+import { RedisValues } from './redis-values.ts'
 import { type RedisClaim, StepQueue } from './step-queue.ts'
 import { windowRule } from './window.ts'
 
 export class RedisStore implements CounterStore, SharedSteps {
   readonly bans: RedisBans
+  readonly values: RedisValues
   readonly #link: RedisLink
   readonly #queue: StepQueue
   readonly #prefix: string
@@ -33,6 +35,7 @@ export class RedisStore implements CounterStore, SharedSteps {
     this.#link = open(this.#onRecovered)
     this.#queue = new StepQueue(this.#link, isCluster)
     this.bans = new RedisBans(this.#link, prefix)
+    this.values = new RedisValues(this.#link, prefix)
   }
 
   get isUp(): boolean {

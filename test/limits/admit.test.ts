@@ -16,6 +16,7 @@ import {
 import type { Exchange } from '../../src/exchange/exchange.ts'
 import { makeAdmit } from '../../src/limits/admit.ts'
 import { BanList } from '../../src/limits/ban-list.ts'
+import { MemoryValues } from '../../src/limits/memory-values.ts'
 import { makeStore } from '../../src/limits/store.ts'
 import { fakeExchange } from '../kit/fake-client.ts'
 import { startRedis } from '../kit/redis.ts'
@@ -35,6 +36,7 @@ const NO_COUNTER: Counter = {
 class SlowStore implements CounterStore {
   readonly isUp = true
   readonly bans = new BanList()
+  readonly values = new MemoryValues()
   readonly asked: { keys: string[]; answer: (...states: Partial<CounterState>[]) => void }[] = []
 
   counter(): Counter {
