@@ -50,7 +50,7 @@ function lastingText(x: Exchange, target: string): string {
     last !== null &&
     last.method === method &&
     last.target === target &&
-    last.headers === headers &&
+    isSame(last.headers, headers) &&
     last.authority === authority &&
     last.client === client &&
     last.scheme === scheme &&
@@ -64,6 +64,14 @@ function lastingText(x: Exchange, target: string): string {
   const made = { method, target, headers, authority, client, scheme, isFromTrustedProxy, via, forwardedBy }
   memo.upstreamText = { ...made, text: new RepeatedText(text) }
   return text
+}
+
+/** Stages that take fields out make new lists, for equal heads equal ones. */
+function isSame(a: HeaderList, b: HeaderList): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 /** All but what is new with every request. */

@@ -8,6 +8,8 @@ import { asProgram } from './programs.ts'
 
 export interface HttpLoad {
   readonly url: string
+  /** Asked in turn with `url` on every connection; null for `url` alone. */
+  readonly otherUrl: string | null
   readonly seconds: number
   readonly connections: number
   /** HTTP/2 requests at once on a connection; 0 is HTTP/1.1. */
@@ -45,7 +47,8 @@ export async function runHttpLoad(load: HttpLoad): Promise<HttpResult> {
   else args.push('-m', String(load.streams))
   if (load.bodyPath !== null) args.push('-d', load.bodyPath, '-H', 'content-type: application/json')
   if (load.rate > 0) args.push('--rps', String(load.rate / load.connections), '--log-file', load.scratchPath)
-  const text = await run([...args, load.url], load.seconds * 1000 + GRACE_MS)
+  const urls = load.otherUrl === null ? [load.url] : [load.url, load.otherUrl]
+  const text = await run([...args, ...urls], load.seconds * 1000 + GRACE_MS)
   const counts = /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(text)
   const perSecond = Number(/finished in [^,]+, ([\d.]+) req\/s/.exec(text)?.[1])
   // Of HTTP/2 answers that end after the bell, only the status is counted.

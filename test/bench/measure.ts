@@ -67,7 +67,7 @@ export function measureDirect(ground: Ground, scenario: HttpScenario): Promise<H
   const { sitePort } = ground.place
   const url = `http://127.0.0.1:${sitePort}${scenario.path(scenario.contenders[0]!)}`
   const load = httpLoad(ground, { ...scenario, streams: 0 }, null, pacedSeconds(ground), scenario.rate)
-  return runHttpLoad({ ...load, url })
+  return runHttpLoad({ ...load, url, otherUrl: null })
 }
 
 function pacedSeconds({ seconds }: Ground): number {
@@ -77,8 +77,10 @@ function pacedSeconds({ seconds }: Ground): number {
 function httpLoad(ground: Ground, scenario: HttpScenario, target: Target | null, seconds: number, rate: number) {
   const { folder } = ground.place
   const path = target === null ? '' : scenario.path(target.contender)
+  const url = `https://localhost:${target?.port}${path}`
   return {
-    url: `https://localhost:${target?.port}${path}`,
+    url,
+    otherUrl: scenario.alternates ? `${url}?other` : null,
     seconds,
     connections: rate > 0 ? PACED_CONNECTIONS : scenario.connections,
     streams: scenario.streams,

@@ -21,6 +21,8 @@ export interface HttpScenario extends Common {
   /** JSON to POST; null for GET. */
   readonly post: string | null
   readonly answer: string
+  /** A connection asks in turn with and without a query. */
+  readonly alternates: boolean
   readonly connections: number
   /** HTTP/2 requests at once on one connection; 0 for HTTP/1.1. */
   readonly streams: number
@@ -58,15 +60,17 @@ const CLEAN =
 const MARKED =
   '{"name":"Ada","text":"Hello, I ordered <b>two</b> lamps last week & only one came. See <a href=\\"https://example.com/orders\\">my order</a>, could you have a look please?<br>Many <i>thanks</i> in advance!"}'
 
-const get: Pick<HttpScenario, 'kind' | 'path' | 'post' | 'answer' | 'connections' | 'streams' | 'rate'> = {
-  kind: 'http',
-  path: () => SMALL_PATH,
-  post: null,
-  answer: SMALL_BODY,
-  connections: 32,
-  streams: 0,
-  rate: 1000,
-}
+const get: Pick<HttpScenario, 'kind' | 'path' | 'post' | 'answer' | 'alternates' | 'connections' | 'streams' | 'rate'> =
+  {
+    kind: 'http',
+    path: () => SMALL_PATH,
+    post: null,
+    answer: SMALL_BODY,
+    alternates: false,
+    connections: 32,
+    streams: 0,
+    rate: 1000,
+  }
 const chat = { ...get, path: () => CHAT_PATH, answer: CHAT_ANSWER, contenders: CHAT, base: 'nginx with Lua' }
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -77,6 +81,17 @@ export const SCENARIOS: readonly Scenario[] = [
     unit: 'requests',
     about: 'HTTP/1.1 over TLS, kept connections, an answer of 1 KB.',
     contenders: [...HTTP, contender('nginx', { keepsUpstream: false }, 'nginx without upstream keep-alive')],
+    base: 'nginx',
+  },
+  {
+    ...get,
+    name: 'varied',
+    title: 'GET, 1 KB, changing heads',
+    unit: 'requests',
+    about: 'The same with two targets in turn: no head on a connection is equal to the one before.',
+    alternates: true,
+    rate: 0,
+    contenders: [GATEWAY, contender('nginx')],
     base: 'nginx',
   },
   {

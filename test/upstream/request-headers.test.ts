@@ -1,8 +1,8 @@
 /** What an upstream is told of a request, and what no client can make it hear. */
 import fc from 'fast-check'
 import t from 'tap'
-import { type HeaderList, HOP_BY_HOP } from '../../src/http/headers.ts'
-import { nominatedNames, requestHeaders } from '../../src/upstream/request-headers.ts'
+import { fieldLines, type HeaderList, HOP_BY_HOP } from '../../src/http/headers.ts'
+import { nominatedNames, requestHeaders, requestText } from '../../src/upstream/request-headers.ts'
 import { fakeExchange } from '../kit/fake-client.ts'
 
 const valuesOf = (headers: HeaderList, name: string): string[] =>
@@ -118,3 +118,38 @@ t.test('whatever comes, each of the gateway’s own fields is said once and by t
   )
   t.pass()
 })
+
+t.test(
+  'the text says what the list says, also where the head came before and what stood beside it has changed',
+  async (t) => {
+    const { x } = fakeExchange({ headers: ['accept', '*/*', 'x-a', '1', 'connection', 'x-a'] })
+    const check = (what: string, target = '/a?b') => {
+      const wanted = `${x.method} ${target} HTTP/1.1\r\n${fieldLines(requestHeaders(x))}`
+      for (let i = 0; i < 3; i++) t.equal(requestText(x, target), wanted, what)
+    }
+    check('at first')
+    x.id = 'another'
+    x.traceparent = '00-1-2-01'
+    check('other ids')
+    check('another target', '/c')
+    x.method = 'OPTIONS'
+    check('another method')
+    x.headers = ['accept', '*/*', 'x-a', '1']
+    check('fewer fields')
+    x.headers = [...x.headers]
+    check('the same fields in another list')
+    x.headers = ['accept', '*/*', 'x-a', '2']
+    check('another value')
+    x.authority = 'other.example:1'
+    check('another authority')
+    x.scheme = 'http'
+    check('another scheme')
+    x.clientAddress = '198.51.100.9'
+    check('another client')
+    x.isFromTrustedProxy = true
+    x.headers = ['x-forwarded-for', '203.0.113.5']
+    check('a trusted proxy')
+    x.isFromTrustedProxy = false
+    check('one that is trusted no more')
+  },
+)
