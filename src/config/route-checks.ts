@@ -2,17 +2,17 @@
  * Checks what routes and services mean: no two routes may want the same request, WebSocket needs GET. It reads the tree
  * as it was written and routes nothing.
  */
+import { PATH_PATTERN, variableNames } from '../http/path-pattern.ts'
 import type { SettingPath } from './document.ts'
-import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
+import { type Findings, listOf, membersOf, textOf } from './findings.ts'
+import { RouteTies, repeatedNames } from './route-ties.ts'
 
 type Members = ReturnType<typeof membersOf>
-const DEFAULT_METHODS = ['GET', 'POST']
 
 export function checkRoutes(root: unknown, findings: Findings): void {
   const top = membersOf(root)
   const named = new Map<string, number>()
-  // One entry per request that a route claims: only an equal claim is a tie, because anything else is more specific.
-  const claims = new Map<string, number>()
+  const ties = new RouteTies(listOf(top.routes), findings)
   /** Sets of rules that some socket.io route uses. */
   const spokenBy = new Set<string>()
   for (const [i, each] of listOf(top.routes).entries()) {
@@ -23,7 +23,8 @@ export function checkRoutes(root: unknown, findings: Findings): void {
       if (first === undefined) named.set(name, i)
       else findings.mismatch(['routes', i, 'name'], `is the name of routes[${first}] too`)
     }
-    checkTie(route, i, claims, findings)
+    ties.add(route, i)
+    checkPath(route, i, findings)
     if (route.webSocket === true && Array.isArray(route.methods) && !route.methods.includes('GET')) {
       findings.wrong(['routes', i, 'methods'], 'lacks "GET", with which every WebSocket begins')
     }
@@ -36,6 +37,7 @@ export function checkRoutes(root: unknown, findings: Findings): void {
       if (rules !== null && route.socketIo === true) spokenBy.add(rules)
     }
   }
+  ties.finish()
   for (const [name, each] of Object.entries(membersOf(top.messages))) {
     if (membersOf(each).events !== undefined && !spokenBy.has(name)) {
       findings.warn(['messages', name, 'events'], 'has no effect: no route with these rules has "socketIo": true')
@@ -55,29 +57,11 @@ function checkHide(hide: unknown, path: readonly (string | number)[], findings: 
   }
 }
 
-function checkTie(route: Members, i: number, claims: Map<string, number>, findings: Findings): void {
+function checkPath(route: Members, i: number, findings: Findings): void {
   const path = textOf(route.path)
-  if (path === null) return
-  const methods = new Set(
-    Array.isArray(route.methods) ? textsOf(route.methods).map(([, text]) => text) : DEFAULT_METHODS,
-  )
-  if (methods.has('GET')) methods.add('HEAD')
-  const hosts = textsOf(route.hosts).map(([, host]) => host)
-  let tie = -1
-  for (const host of new Set(hosts.length === 0 ? [''] : hosts)) {
-    for (const method of methods) {
-      const claim = `${method} ${host} ${path}`
-      const first = claims.get(claim)
-      if (first === undefined) claims.set(claim, i)
-      else if (first !== i && tie < 0) {
-        tie = first
-        const where = host === '' ? '' : ` on ${host}`
-        findings.mismatch(
-          ['routes', i, 'path'],
-          `${method} ${JSON.stringify(path)}${where} belongs to routes[${first}] already; give one of them another path, host or method`,
-        )
-      }
-    }
+  if (path === null || !PATH_PATTERN.test(path)) return
+  for (const name of new Set(repeatedNames(variableNames(path)))) {
+    findings.wrong(['routes', i, 'path'], `has {${name}} twice; give each segment a name of its own`)
   }
 }
 

@@ -1,8 +1,10 @@
 /** The settings of what may be reached, and of what its answers carry. It knows no message rule. */
 
 import { z } from 'zod'
+import { PATH_PATTERN } from '../http/path-pattern.ts'
 import { sealedRoute, sealLinks } from './keys-shape.ts'
 import { PROFILE_NAMES } from './listeners-shape.ts'
+import { match } from './match-shape.ts'
 import { cidrs, count, duration, fieldPath, host, name, origins, rate, secret, size, TOKEN } from './shape-terms.ts'
 
 export const HEADER_PROFILES = ['api', 'page', 'embed', 'asset', 'transcript'] as const
@@ -152,15 +154,18 @@ export const route = z.strictObject({
   path: z
     .string()
     .regex(
-      /^\/[^\s?#*%\\]*\*?$/,
-      'is not a path; write an absolute one, with "*" only as its last character, for example "/api/messages" or "/socket.io/*"',
+      PATH_PATTERN,
+      'is not a path; write an absolute one, with "*" only as its last segment, for example "/api/messages", "/chats/{id}/messages" or "/socket.io/*"',
     )
     .refine(
       (text) => !text.includes('//') && !/\/\.\.?(?:\/|$)/.test(text),
       'has empty or dot segments; such a path is never routed',
     )
-    .describe('Exact path, or prefix where it ends in `*`.'),
+    .describe(
+      'Exact path; `{id}` stands for any one segment, and `*` at the end for all that follows: `/chats/{id}/messages`, `/socket.io/*`. From left to right a word is more specific than `{id}`, and that more than `*`.',
+    ),
   hosts: z.array(host).prefault([]).describe('Only for these hosts; empty: all of the listener.'),
+  match,
   methods: z
     .array(z.enum(METHODS))
     .min(1)

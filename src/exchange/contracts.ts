@@ -297,7 +297,7 @@ export interface ListenerPlan {
   readonly name: string
   /** Whether a host (lower case, no port, IPv6 in brackets) is served here. */
   readonly isServed: (host: string) => boolean
-  readonly match: (host: string, path: string, method: string) => RouteMatch
+  readonly match: (host: string, path: string, method: string, headers: HeaderList) => RouteMatch
   readonly isTrustedProxy: (address: string) => boolean
   /** The field by which a trusted proxy tells the client address. The other one is not read. */
   readonly forwardedBy: 'x-forwarded-for' | 'forwarded'

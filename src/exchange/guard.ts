@@ -10,7 +10,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Looks the route up: 404 where nothing matches, 405 where only the method does not. */
 export const route: Stage = (x) => {
-  const found = x.listener.match(x.host, x.path, x.method)
+  const found = x.listener.match(x.host, x.path, x.method, x.headers)
   if (found === null) return refuse(x, 'no-route')
   x.followRoute(found.route)
   return found.kind === 'wrong-method' ? refuse(x, 'wrong-method') : GO

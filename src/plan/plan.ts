@@ -156,7 +156,7 @@ function countingUnrouted(router: Router, admit: Stage | null): Router {
   if (admit === null) return router
   const { route } = ownRoute('-', [], plainHeaders('api'), true, [admit, refuseUnrouted])
   const nowhere = Object.freeze({ kind: 'found', route } as const)
-  return (host, path, method) => router(host, path, method) ?? nowhere
+  return (host, path, method, headers) => router(host, path, method, headers) ?? nowhere
 }
 
 const refuseUnrouted: Stage = (x) => {

@@ -1,5 +1,6 @@
 /** Builds routes: the stages that each needs, its header edits and bounds, frozen. It knows no socket. */
 
+import { readConditions } from '../config/match-shape.ts'
 import { parseSealedPath } from '../config/sealed-path.ts'
 import { type Environment, readSecret } from '../config/secrets.ts'
 import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } from '../config/shape.ts'
@@ -12,6 +13,7 @@ import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
 import { makeSocketAdmission } from '../exchange/socket-admission.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { canonicalHost } from '../http/host.ts'
+import { samePaths } from '../http/path-pattern.ts'
 import { makeOpenSealed } from '../keys/open-sealed.ts'
 import { MAX_ENDPOINT_BYTES, makeTokenEndpoint } from '../keys/token-endpoint.ts'
 import { makeUrlSealer } from '../keys/url-sealer.ts'
@@ -76,7 +78,7 @@ export function ownRoute(
     isApi: false,
     serviceName,
   })
-  return { hosts: [], path, route }
+  return { hosts: [], path, conditions: [], route }
 }
 
 /** Makes the configured routes, for one listener after the other. */
@@ -173,6 +175,7 @@ export class RouteBuilder {
     return {
       hosts: config.hosts.map((host) => canonicalHost(host) ?? host),
       path: config.path,
+      conditions: readConditions(config.match.headers),
       route: Object.freeze(route),
     }
   }
@@ -194,7 +197,12 @@ export class RouteBuilder {
     })
     const { route } = ownRoute('url tokens', ['POST'], plainHeaders('api'), true, stages)
     const accepts = new Set(['application/json'])
-    return { hosts: [], path, route: Object.freeze({ ...route, path, accepts, maxBodyBytes: MAX_ENDPOINT_BYTES }) }
+    return {
+      hosts: [],
+      path,
+      conditions: [],
+      route: Object.freeze({ ...route, path, accepts, maxBodyBytes: MAX_ENDPOINT_BYTES }),
+    }
   }
 
   #opener({ sealed }: RouteConfig): Stage | null {
@@ -265,7 +273,7 @@ function withHead(methods: readonly string[]): Set<string> {
   return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)
 }
 
-const placeKey = (route: RouteConfig): string => `${[...route.hosts].sort().join()} ${route.path}`
+const placeKey = (route: RouteConfig): string => `${[...route.hosts].sort().join()} ${samePaths(route.path)}`
 
 /** 405 tells the methods of all routes at the same place. */
 function allowedMethods(routes: readonly RouteConfig[]): Map<string, readonly string[]> {

@@ -10,7 +10,7 @@ export function makeRedirect(port: number, router: Router): Responder {
   const suffix = port === 443 ? '' : `:${port}`
   return (x) => {
     // A program that sent its secrets in the clear must fail, not be led on (and send them twice).
-    if (router(x.host, x.path, x.method)?.route.isApi) return x.refuse('https-required')
+    if (router(x.host, x.path, x.method, x.headers)?.route.isApi) return x.refuse('https-required')
     const path = x.path === '*' ? '/' : x.path
     x.respond(308, ['location', `https://${x.host}${suffix}${path}${x.query}`], null)
   }

@@ -188,7 +188,15 @@ const TABLE: readonly Row[] = [
   [
     '"path": "/*"',
     '"path": ▶"/*/x"',
-    'routes[1].path: is not a path; write an absolute one, with "*" only as its last',
+    'routes[1].path: is not a path; write an absolute one, with "*" only as its last segment',
+  ],
+  ['"path": "/*"', '"path": ▶"/chats*"', 'routes[1].path: is not a path'],
+  ['"path": "/*"', '"path": ▶"/chats/x{id}"', 'routes[1].path: is not a path'],
+  ['"path": "/*"', '"path": ▶"/a/{id}/b/{id}"', 'routes[1].path: has {id} twice; give each segment a name of its own'],
+  [
+    '"path": "/*"',
+    '"path": "/*", "match": { "headers": { ▶"host": "a" } }',
+    'routes[1].match.headers.host: cannot be matched',
   ],
   ['"path": "/*"', '"path": ▶"/a/../b"', 'routes[1].path: has empty or dot segments'],
   ['"methods": ["GET"]', '"methods": ["GET", ▶"TRACE"]', 'routes[1].methods[1]: must be one of "GET", "HEAD"'],
@@ -400,7 +408,7 @@ const TABLE: readonly Row[] = [
   [
     '"path": "/*", "methods"',
     '"path": ▶"/socket.io/*", "methods"',
-    'routes[1].path: GET "/socket.io/*" belongs to routes[0] already',
+    'routes[1].path: GET "/socket.io/*" belongs to routes[0] ("chat") already',
   ],
   ['"name": "files"', '"name": ▶"chat"', 'routes[1].name: is the name of routes[0] too'],
   [
