@@ -77,6 +77,7 @@ export const FAILURES = {
   'message-too-large': client(413, 'The message is too large'),
   // forward and relay
   'upstream-unreachable': upstream(502, 'The service cannot be reached', true),
+  'upstream-untrusted': upstream(502, 'The service did not prove who it is', true),
   'upstream-connect-timeout': upstream(504, 'The service cannot be reached in time', true),
   'upstream-closed': upstream(502, 'The service ended the connection'),
   'upstream-reset-idle': upstream(502, 'The service closed an idle connection', true),

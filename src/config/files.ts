@@ -41,6 +41,9 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
     const tls = membersOf(membersOf(each).tls)
     const path = ['services', name, 'tls']
     checkFile(tls.ca, [...path, 'ca'], MAX_CA_BYTES, false, findings)
+    for (const [i, file] of listOf(tls.crl).entries()) {
+      checkFile(file, [...path, 'crl', i], MAX_CA_BYTES, false, findings)
+    }
     checkFile(tls.cert, [...path, 'cert'], MAX_PEM_BYTES, false, findings)
     checkFile(tls.key, [...path, 'key'], MAX_PEM_BYTES, true, findings)
     checkSecret(membersOf(membersOf(each).sticky).key, ['services', name, 'sticky', 'key'], env, findings)

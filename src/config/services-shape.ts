@@ -115,6 +115,13 @@ export const service = z.strictObject({
         .describe(
           'PEM file of the authorities that may have signed the endpoint certificates; default: the public ones.',
         ),
+      crl: z
+        .array(file)
+        .max(64)
+        .prefault([])
+        .describe(
+          'PEM files of revocation lists, one for each authority of a chain. A list that has run out makes every endpoint untrusted.',
+        ),
       serverName: z
         .string()
         .min(1)

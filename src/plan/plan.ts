@@ -93,8 +93,8 @@ function publicListeners(config: Configuration): [string, PublicListenerConfig][
 function openServices(config: Configuration, standing: Standing, findings: Findings): Map<string, Service> {
   const services = new Map<string, Service>()
   for (const [name, wanted] of Object.entries(config.services)) {
-    const { ca, cert, key } = wanted.tls
-    for (const file of [ca, cert, key]) if (file !== undefined) findings.files.push(file)
+    const { ca, crl, cert, key } = wanted.tls
+    for (const file of [ca, ...crl, cert, key]) if (file !== undefined) findings.files.push(file)
     const before = standing.services.get(name) ?? null
     const service = findings.attempt(() => {
       const stickyKey = readStickyKey(name, wanted, standing)

@@ -53,9 +53,9 @@ export class Service {
 
   /** True where this configuration would make the same service: then its connections are kept over a reload. */
   isSame(config: ServiceConfig, stickyKey: string | null): boolean {
-    const { ca, cert, key } = config.tls
+    const { ca, crl, cert, key } = config.tls
     // Files may have changed under the same names.
-    if (ca !== undefined || cert !== undefined || key !== undefined) return false
+    if (ca !== undefined || crl.length > 0 || cert !== undefined || key !== undefined) return false
     return stickyKey === this.#stickyKey && isDeepStrictEqual(config, this.config)
   }
 
@@ -112,6 +112,7 @@ export class Service {
 function tlsOptions({ tls }: ServiceConfig): ConnectionOptions {
   return {
     ca: tls.ca === undefined ? undefined : readFileSync(tls.ca),
+    crl: tls.crl.length === 0 ? undefined : tls.crl.map((file) => readFileSync(file)),
     cert: tls.cert === undefined ? undefined : readFileSync(tls.cert),
     key: tls.key === undefined ? undefined : readFileSync(tls.key),
     rejectUnauthorized: true,

@@ -35,6 +35,10 @@ const CODES: Readonly<Record<string, FailureCode>> = {
   UND_ERR_CLOSED: 'draining',
 }
 
+/** OpenSSL's verdicts on a service's certificate, and Node's on the name in it. Nothing was sent then. */
+const UNTRUSTED =
+  /^(?:CERT_|CRL_|ERR_TLS_CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_|HOSTNAME_MISMATCH$|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$)/
+
 /**
  * @param wasSent False where no byte of the request can have reached the upstream: then it may be sent again.
  */
@@ -48,6 +52,7 @@ export function upstreamFailure(error: Error, wasSent: boolean): Failure {
     if (wasSent && FAILURES[known].retry) return new Failure('upstream-closed', code, error)
     return new Failure(known, code, error)
   }
-  // Certificates and handshakes fail before anything is sent.
+  if (!wasSent && UNTRUSTED.test(code)) return new Failure('upstream-untrusted', code, error)
+  // Handshakes fail before anything is sent.
   return new Failure(wasSent ? 'upstream-closed' : 'upstream-unreachable', code || error.name, error)
 }
