@@ -55,7 +55,11 @@ const TABLE: readonly Row[] = [
     '▶"zzz": 64',
     'services.chat.zzz: no such setting; here may stand endpoints, balance, sticky, tls',
   ],
-  ['"ca": "certs', '▶"cafile": "certs', 'services.files.tls.cafile: no such setting; here may stand ca, serverName'],
+  [
+    '"ca": "certs',
+    '▶"cafile": "certs',
+    'services.files.tls.cafile: no such setting; here may stand ca, crl, serverName',
+  ],
   ['"level": "info"', '"level": "info", ▶"level": "warn"', 'log.level: is given twice; first in line 36'],
   [
     '"cert": "certs/chat.pem", ',

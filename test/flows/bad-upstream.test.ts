@@ -246,9 +246,10 @@ for (const transport of requestTransports) {
     t.test('a service that cannot be reached, or is not who it should be, is 502 and gets nothing', async (t) => {
       const before = secure.received.length
       for (const path of ['/dead', '/untrusted', '/plain']) {
-        problem(t, await client.ask({ path }), 502, 'upstream-unreachable', `GET ${path}`)
+        const code = path === '/untrusted' ? 'upstream-untrusted' : 'upstream-unreachable'
+        problem(t, await client.ask({ path }), 502, code, `GET ${path}`)
         const reply = await client.ask({ method: 'POST', path, body: 'secret' })
-        problem(t, reply, 502, 'upstream-unreachable', `POST ${path}`)
+        problem(t, reply, 502, code, `POST ${path}`)
       }
       t.equal(secure.received.length, before)
       t.notMatch(upstream.bytes(), /secret/)
