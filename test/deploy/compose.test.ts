@@ -136,7 +136,7 @@ t.test('A1: the configuration beside it is valid, and speaks TLS outside and bet
   t.same(loaded.warnings, [])
   const read = loaded.configuration
   for (const service of Object.values(read.services))
-    for (const endpoint of service.endpoints) t.match(endpoint, /^https:/)
+    for (const endpoint of service.endpoints) t.match(endpoint.url, /^https:/)
   for (const [name, listener] of Object.entries(read.listeners))
     t.notOk('redirectFrom' in listener && listener.redirectFrom, `${name} opens no plain port`)
   t.equal(read.listeners.admin.address.host, '127.0.0.1', 'administration stays inside the container')

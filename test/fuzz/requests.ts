@@ -21,6 +21,8 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const QUIET_MS = 60
 /** A legal case ends by itself. */
 const LEGAL_MS = 20_000
+/** Deadlines of the gateway here: no case needs one to end, and none must meet one because the machine was slow. */
+const PATIENCE = '60 s'
 
 interface Arrived {
   readonly method: string
@@ -71,15 +73,19 @@ export class RequestFuzz {
       socket.destroy()
     })
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+    // Longer than the gateway keeps a connection: which of the two closes first is not for the machine to say.
+    this.#server.keepAliveTimeout = 60_000
+    const url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
     this.#gateway = await startGatewayHere(
-      testConfig(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`, {
+      testConfig(url, {
         listeners: {
           public: publicListener({
-            timeouts: { headers: '2 s', bodyGrace: '1 s' },
+            timeouts: { handshake: PATIENCE, headers: PATIENCE, bodyGrace: PATIENCE },
             connections: { perAddress: 10_000, inFlightPerAddress: 10_000 },
           }),
           admin: { address: '127.0.0.1:0' },
         },
+        services: { chat: { endpoints: [url], timeouts: { connect: PATIENCE } } },
         routes: [
           { path: '/*', service: 'chat', profiles: ['internet'], purpose: 'test', methods: METHODS, webSocket: true },
         ],

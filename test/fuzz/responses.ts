@@ -12,6 +12,8 @@ import type { Chance } from './random.ts'
 import { type Failed, runSeeds, type SeedRange } from './seeds.ts'
 
 const AT_ONCE = 12
+/** A case that breaks the rules and says nothing more for so long has said all. */
+const QUIET_MS = 700
 
 export class ResponseFuzz {
   readonly #cases = new Map<string, { made: AnswerCase; chance: Chance }>()
@@ -21,14 +23,23 @@ export class ResponseFuzz {
 
   async start(): Promise<void> {
     this.#upstream = await startRawUpstream((connection) => this.#serve(connection))
-    const timeouts = { firstByte: '700 ms', betweenBytes: '700 ms' }
+    const endpoints = [this.#upstream.url]
+    const route = { profiles: ['internet'], purpose: 'test' }
     this.#gateway = await startGatewayHere(
       testConfig('', {
         listeners: {
           public: publicListener({ connections: { inFlightPerAddress: 10_000 } }),
           admin: { address: '127.0.0.1:0' },
         },
-        services: { chat: { endpoints: [this.#upstream.url], timeouts } },
+        // Legal answers, and others on the same connections, have time on any machine; what the gateway's deadlines cut stands apart.
+        services: {
+          patient: { endpoints, timeouts: { connect: '60 s', firstByte: '60 s', betweenBytes: '60 s' } },
+          hasty: { endpoints, timeouts: { firstByte: `${QUIET_MS} ms`, betweenBytes: `${QUIET_MS} ms` } },
+        },
+        routes: [
+          { ...route, path: '/patient/*', service: 'patient' },
+          { ...route, path: '/hasty/*', service: 'hasty' },
+        ],
       }),
     )
     const place = { port: this.#gateway.publicPort }
@@ -45,7 +56,12 @@ export class ResponseFuzz {
   /** What is wrong with the case; ''. */
   async run(protocol: 'h1' | 'h2', made: AnswerCase, chance: Chance, marker: string): Promise<string> {
     this.#cases.set(marker, { made, chance })
-    const reply = await this.#clients[protocol].ask({ method: made.method, path: `/${marker}` })
+    const isHasty = !made.isLegal && chance.oneIn(2)
+    const leave = new AbortController()
+    const quiet = made.isLegal || isHasty ? null : setTimeout(() => leave.abort(), QUIET_MS)
+    const path = `/${isHasty ? 'hasty' : 'patient'}/${marker}`
+    const reply = await this.#clients[protocol].ask({ method: made.method, path, signal: leave.signal })
+    if (quiet !== null) clearTimeout(quiet)
     this.#cases.delete(marker)
     return await judge(reply, made, marker)
   }
@@ -59,7 +75,7 @@ export class ResponseFuzz {
       for (let end = text.indexOf('\r\n\r\n'); end !== -1; end = text.indexOf('\r\n\r\n')) {
         const path = text.split(' ')[1]!
         text = text.slice(end + 4)
-        void this.#answer(connection, path.slice(1))
+        void this.#answer(connection, path.slice(path.lastIndexOf('/') + 1))
       }
     })
   }
