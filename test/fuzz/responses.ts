@@ -84,19 +84,22 @@ export class ResponseFuzz {
     const found = this.#cases.get(marker)
     if (found === undefined) return void socket.destroy()
     const { made, chance } = found
-    // What follows a whole answer must come with it: later, it could as well be the answer to the next request.
-    const cut = made.bytes.indexOf('HTTP/1.1 200 OK', 20)
-    const [first, rest] =
-      cut === -1
-        ? [made.bytes, null]
-        : [made.bytes.subarray(0, Math.max(1, cut - 1)), made.bytes.subarray(Math.max(1, cut - 1))]
-    const pieces = [...chance.split(first), ...(rest === null ? [] : [rest])]
-    for (const piece of made.isLegal || rest === null ? pieces : [made.bytes]) {
+    const pieces = await cut(made, chance)
+    const last = pieces.pop()!
+    for (const piece of pieces) {
       if (socket.destroyed) return
       await new Promise<void>((done) => socket.write(piece, () => setImmediate(done)))
     }
-    if (made.ends) socket.end()
+    if (made.ends) socket.end(last)
+    else socket.write(last)
   }
+}
+
+/** What follows a whole answer must come with it: later, it could as well be the answer to the next request. */
+async function cut({ bytes, method, isLegal }: AnswerCase, chance: Chance): Promise<Buffer[]> {
+  const pieces = chance.split(bytes)
+  const early = bytes.subarray(0, bytes.length - pieces.at(-1)!.length)
+  return !isLegal && (await readAnswer(early, method, false)).isWhole ? [bytes] : pieces
 }
 
 async function judge(reply: Reply, made: AnswerCase, marker: string): Promise<string> {
@@ -113,7 +116,7 @@ async function judge(reply: Reply, made: AnswerCase, marker: string): Promise<st
   if (made.isLegal) {
     return reply.isComplete && isMeant
       ? ''
-      : `legal, and answered ${reply.status} ${reply.error}, meant ${meant.status} ${meant.error}`
+      : `legal, and answered ${reply.status} ${own ? reply.text : ''} ${reply.error}, meant ${meant.status} ${meant.error}`
   }
   if (own || !reply.isComplete || isMeant) return ''
   return `answered ${reply.status} ${JSON.stringify(reply.text.slice(0, 80))}, meant ${meant.status} ${meant.error} ${meant.isWhole} ${JSON.stringify(meant.body.toString('latin1').slice(0, 80))}`
