@@ -66,6 +66,9 @@ export const FAILURES = {
   'password-change-required': client(403, 'The password must be changed before anything else'),
   'locked-out': client(429, 'Too many failed attempts'),
   'sign-in-busy': gateway(503, 'Too many sign-ins at once'),
+  'token-refused': client(401, 'The access token is not accepted'),
+  'role-missing': client(403, 'The access token does not allow this'),
+  'issuer-down': gateway(503, 'Access tokens cannot be checked now'),
   'audit-down': gateway(503, 'Access cannot be recorded now'),
   // sealed identifiers in URLs
   'link-invalid': client(404, 'Nothing is here'),

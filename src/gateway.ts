@@ -194,6 +194,7 @@ export class Gateway {
         bans: this.#bans,
         limitEvents: this.#limitReport,
         services: this.#plan?.services ?? new Map(),
+        issuers: this.#plan?.issuers ?? new Map(),
         caps: this.#caps,
         certificates: this.#certificates.cache,
         stapler: this.#certificates.stapler,

@@ -39,6 +39,7 @@ const DOORS: Readonly<Record<string, string>> = {
   ioredis: 'limits/',
   'sanitize-html': 'messages/html.ts',
   bcryptjs: 'access/bcrypt.ts',
+  jose: 'access/jws.ts',
   pino: 'observe/log.ts',
   zod: 'config/',
   'jsonc-parser': 'config/',

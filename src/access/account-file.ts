@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { ConfigurationError } from '../errors.ts'
 import { type Account, isObject, isUserName, label, NAME_RULE, readAccount, writeAccount } from './account.ts'
+import { repeatedKeys } from './repeated-keys.ts'
 import { parseHash } from './scheme.ts'
 
 const MOST_BYTES = 4_194_304
@@ -119,26 +120,6 @@ function readPrivateFile(path: string): string {
   } finally {
     closeSync(file)
   }
-}
-
-/** Keys that an object of valid JSON names twice: JSON.parse would silently take the last. */
-function repeatedKeys(text: string): string[] {
-  const repeated: string[] = []
-  const open: (Set<string> | null)[] = []
-  const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\]:,]/g) ?? []
-  for (let i = 0; i < tokens.length; i++) {
-    const token = tokens[i]!
-    if (token === '{') open.push(new Set())
-    else if (token === '[') open.push(null)
-    else if (token === '}' || token === ']') open.pop()
-    else if (token.startsWith('"') && tokens[i + 1] === ':') {
-      const key = JSON.parse(token) as string
-      const keys = open.at(-1)
-      if (keys?.has(key)) repeated.push(key)
-      keys?.add(key)
-    }
-  }
-  return repeated
 }
 
 function placeOf(error: unknown, text: string): string {

@@ -4,8 +4,9 @@
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import type { Counter, CounterStore } from '../exchange/contracts.ts'
-import { getHeader, type HeaderList } from '../http/headers.ts'
+import type { HeaderList } from '../http/headers.ts'
 import type { Account } from './account.ts'
+import { cookieIn, hasCookie, withoutCookie } from './cookies.ts'
 
 /** `__Host-`: of this host only, over TLS only, for all paths (RFC 6265bis, 4.1.3.2). */
 const COOKIE = '__Host-portcullis'
@@ -58,7 +59,7 @@ export class Sessions {
 
   /** The session that a request brings; null where there is none that still holds. */
   async read(headers: HeaderList): Promise<Session | null> {
-    const session = this.#open(sealIn(headers))
+    const session = this.#open(cookieIn(headers, COOKIE, MOST_LENGTH))
     if (session === null) return null
     const now = this.#now()
     const { lifetimeMs, idleMs } = this.#options
@@ -125,39 +126,10 @@ export class Sessions {
 
 /** The fields without our cookie: a service behind must not learn it. */
 export function withoutSession(headers: HeaderList): HeaderList {
-  const kept: HeaderList = []
-  for (let i = 0; i < headers.length; i += 2) {
-    let value = headers[i + 1]!
-    if (headers[i] === 'cookie' && value.includes(COOKIE)) {
-      value = pairsOf(value)
-        .filter((pair) => !pair.startsWith(`${COOKIE}=`))
-        .join('; ')
-      if (value === '') continue
-    }
-    kept.push(headers[i]!, value)
-  }
-  return kept
-}
-
-/** Null where there is none, or more than one. */
-function sealIn(headers: HeaderList): string | null {
-  let found: string | null = null
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] !== 'cookie') continue
-    for (const pair of pairsOf(headers[i + 1]!)) {
-      if (!pair.startsWith(`${COOKIE}=`)) continue
-      if (found !== null) return null
-      found = pair.slice(COOKIE.length + 1)
-    }
-  }
-  return found === null || found.length > MOST_LENGTH ? null : found
-}
-
-function pairsOf(cookie: string): string[] {
-  return cookie.split(';').map((pair) => pair.trim())
+  return withoutCookie(headers, COOKIE)
 }
 
 /** True where a request brings a session, good or not. */
 export function hasSession(headers: HeaderList): boolean {
-  return getHeader(headers, 'cookie')?.includes(`${COOKIE}=`) === true
+  return hasCookie(headers, COOKIE)
 }

@@ -37,6 +37,11 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
   const here = ['listeners', 'transcripts']
   checkFile(membersOf(transcripts.signIn).accounts, [...here, 'signIn', 'accounts'], MAX_CA_BYTES, true, findings)
   checkFolder(membersOf(transcripts.source).folder, [...here, 'source', 'folder'], findings)
+  for (const [name, each] of Object.entries(membersOf(top.issuers))) {
+    const issuer = membersOf(each)
+    checkFile(issuer.ca, ['issuers', name, 'ca'], MAX_CA_BYTES, false, findings)
+    checkFile(membersOf(issuer.keys).file, ['issuers', name, 'keys', 'file'], MAX_PEM_BYTES, false, findings)
+  }
   for (const [name, each] of Object.entries(membersOf(top.services))) {
     const tls = membersOf(membersOf(each).tls)
     const path = ['services', name, 'tls']

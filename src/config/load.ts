@@ -8,6 +8,7 @@ import { ConfigDocument, type Problem, pathText, type SettingPath } from './docu
 import { readBounded } from './file-reader.ts'
 import { checkFiles } from './files.ts'
 import { Findings } from './findings.ts'
+import { checkIssuers } from './issuer-checks.ts'
 import { checkKeys } from './key-checks.ts'
 import { checkListeners } from './listener-checks.ts'
 import { checkReferences } from './references.ts'
@@ -65,6 +66,7 @@ export function parseConfiguration(path: string, text: string, options: LoadOpti
   checkListeners(document.value, findings)
   checkRoutes(document.value, findings)
   checkKeys(document.value, findings)
+  checkIssuers(document.value, findings)
   if (options.checkFiles !== false) checkFiles(document.value, options.env, findings)
 
   const problems = [...document.problems, ...declared, ...findings.errors]

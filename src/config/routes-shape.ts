@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { PATH_PATTERN } from '../http/path-pattern.ts'
+import { routeSignIn } from './issuers-shape.ts'
 import { sealedRoute, sealLinks } from './keys-shape.ts'
 import { PROFILE_NAMES } from './listeners-shape.ts'
 import { match } from './match-shape.ts'
@@ -177,6 +178,7 @@ export const route = z.strictObject({
     .prefault([])
     .describe('`internet` to expose the route there; listeners with profile `internal` expose every route.'),
   purpose: z.string().min(1).max(200).describe('Why this route exists (PCI DSS 1): shown to auditors.'),
+  signIn: routeSignIn.optional(),
   messages: name.optional().describe('Message rules for bodies, WebSocket and socket.io messages of this route.'),
   answers: name
     .optional()

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import type { signIn } from './access-shape.ts'
+import { issuers } from './issuers-shape.ts'
 import { keys, sealedKinds } from './keys-shape.ts'
 import { bans, limit, limitFields, store } from './limits-shape.ts'
 import { adminListener, publicListener, transcriptsListener } from './listeners-shape.ts'
@@ -53,6 +54,7 @@ export const configuration = z.strictObject({
     ),
   keys: keys.optional(),
   sealed: sealedKinds,
+  issuers,
   services: z.record(name, service).describe('Internal services by name.'),
   routes: z
     .array(route)

@@ -12,7 +12,7 @@ export interface Principal {
   readonly attributes: Readonly<Record<string, string>>
   /** Milliseconds since 1970 when the sign-in ends by itself; 0 where each request signs in anew. */
   readonly expiresAt: number
-  readonly scheme: 'basic' | 'session'
+  readonly scheme: 'basic' | 'session' | 'bearer'
 }
 
 /** What somebody offers at the desk. */

@@ -286,6 +286,7 @@ export type MetricName =
   | 'message_cards_total'
   | 'socket_refusals_total'
   | 'sign_in_total'
+  | 'issuer_keys_total'
   | 'url_tokens_total'
   | 'reload_total'
   | 'upstream_failures_total'

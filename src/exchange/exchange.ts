@@ -40,6 +40,7 @@ export interface Peer {
 
 const NO_STAGES: readonly Stage[] = []
 const NO_ROLES: readonly string[] = Object.freeze([])
+const NO_FIELDS: readonly string[] = Object.freeze([])
 
 export class Exchange {
   readonly head: RequestHead
@@ -79,6 +80,10 @@ export class Exchange {
   user = ''
   /** Roles of the user, by who signed them in; empty without a user. */
   roles: readonly string[] = NO_ROLES
+  /** Fields that tell the service who it is. Equal ones are one list, so that what is made of it is known again. */
+  identity: readonly string[] = NO_FIELDS
+  /** When the sign-in ends, in `performance.now()` milliseconds: what is still open then is closed. 0: with the exchange. */
+  signInEndsAt = 0
   /** The whole body, where a stage collected (and maybe changed) it; what is forwarded then. */
   bodyBytes: Buffer | null = null
   tunnelFilter: TunnelFilterFactory | null = null

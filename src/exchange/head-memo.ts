@@ -10,6 +10,7 @@ export class HeadMemo {
   facts: HeadFacts | null = null
   upstreamText: UpstreamText | null = null
   logText: LogText | null = null
+  withoutToken: WithoutToken | null = null
 }
 
 /** The head as an upstream is told it, and all that it was made from: it holds only where these are the same. */
@@ -17,6 +18,7 @@ export interface UpstreamText {
   readonly method: string
   readonly target: string
   readonly headers: HeaderList
+  readonly identity: readonly string[]
   readonly authority: string
   readonly client: string
   readonly scheme: string
@@ -36,4 +38,10 @@ export interface LogText {
   readonly path: string
   readonly maskPath: (path: string) => string
   readonly text: RepeatedText
+}
+
+/** The fields of a head without a token, and where else than in Authorization that was looked for. */
+export interface WithoutToken {
+  readonly other: object | null
+  readonly headers: HeaderList
 }

@@ -20,6 +20,7 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
   message_cards_total: ['kind', 'Payment cards, verification codes and tracks found in messages, by scheme.', 'rules'],
   socket_refusals_total: ['event', 'Messages refused, and WebSockets closed, by a bound or a limit.', 'reason'],
   sign_in_total: ['outcome', 'Sign-in attempts.'],
+  issuer_keys_total: ['outcome', 'Fetches of the keys of an identity provider.', 'issuer'],
   url_tokens_total: ['outcome', 'Sealed URL tokens.'],
   reload_total: ['outcome', 'Reloads of the configuration.'],
   upstream_failures_total: ['code', 'Requests to upstreams that failed, by failure code.'],

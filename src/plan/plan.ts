@@ -12,6 +12,7 @@ import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
 import { Service, type ServiceParts } from '../upstream/service.ts'
+import { type OpenIssuer, openIssuers } from './issuers.ts'
 import { type Keys, openKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
@@ -22,6 +23,7 @@ import { transcriptsPlaces, transcriptsPurge } from './transcripts.ts'
 export interface Plan {
   readonly sockets: readonly ListenerOptions[]
   readonly services: ReadonlyMap<string, Service>
+  readonly issuers: ReadonlyMap<string, OpenIssuer>
   /** Files that the plan was made from, for the watch. */
   readonly files: readonly string[]
   /** What listeners serve over TLS. */
@@ -42,7 +44,8 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
   const findings = new Findings()
   const services = openServices(config, standing, findings)
   const keys = openKeys(config, findings)
-  const routes = new RouteBuilder(config, standing, services, keys, findings)
+  const issuers = openIssuers(config, standing, findings)
+  const routes = new RouteBuilder(config, standing, { services, keys, issuers }, findings)
   const sockets: ListenerOptions[] = []
   for (const [name, listener] of publicListeners(config)) {
     findings.attempt(() => sockets.push(...publicSockets(name, listener, config, standing, routes, findings)))
@@ -70,6 +73,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
   return Object.freeze({
     sockets,
     services,
+    issuers,
     files: findings.files,
     certificates: findings.certificates,
     notes: [...findings.notes],

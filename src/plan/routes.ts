@@ -17,6 +17,7 @@ import { samePaths } from '../http/path-pattern.ts'
 import { makeOpenSealed } from '../keys/open-sealed.ts'
 import { MAX_ENDPOINT_BYTES, makeTokenEndpoint } from '../keys/token-endpoint.ts'
 import { makeUrlSealer } from '../keys/url-sealer.ts'
+import { makeUserBan } from '../limits/ban-check.ts'
 import { answerFilters } from '../messages/answers.ts'
 import { compileHiders, type HiderFor } from '../messages/hide.ts'
 import { makeInspect } from '../messages/inspect.ts'
@@ -26,6 +27,7 @@ import { answerCleaners, type CleanerFor, sealingCleaners } from '../messages/sh
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
+import { bearerStage, type OpenIssuer } from './issuers.ts'
 import { type Keys, neededKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
 import { socketBounds } from './sockets.ts'
@@ -81,23 +83,26 @@ export function ownRoute(
   return { hosts: [], path, conditions: [], route }
 }
 
+/** What routes name. */
+export interface RouteParts {
+  readonly services: ReadonlyMap<string, Service>
+  readonly keys: Keys | null
+  readonly issuers: ReadonlyMap<string, OpenIssuer>
+}
+
 /** Makes the configured routes, for one listener after the other. */
 export class RouteBuilder {
   readonly #config: Configuration
   readonly #standing: Standing
   readonly #services: ReadonlyMap<string, Service>
   readonly #keys: Keys | null
+  readonly #issuers: ReadonlyMap<string, OpenIssuer>
   readonly #inspectors = new Map<string, Stage>()
 
   /** Tells what is wrong with the header settings of the routes. */
-  constructor(
-    config: Configuration,
-    standing: Standing,
-    services: ReadonlyMap<string, Service>,
-    keys: Keys | null,
-    findings: Findings,
-  ) {
+  constructor(config: Configuration, standing: Standing, { services, keys, issuers }: RouteParts, findings: Findings) {
     this.#keys = keys
+    this.#issuers = issuers
     this.#config = config
     this.#standing = standing
     this.#services = services
@@ -146,7 +151,8 @@ export class RouteBuilder {
         inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
         admit: admit.before,
         audited: null,
-        signIn: null,
+        signIn: config.signIn === undefined ? null : bearerStage(config.signIn, this.#issuers, this.#standing),
+        userBan: config.signIn === undefined ? null : makeUserBan(this.#standing.bans, this.#standing.metrics),
         sealed: this.#opener(config),
         admitUser: admit.after,
         admitBody: admit.body,

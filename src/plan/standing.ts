@@ -12,6 +12,7 @@ import type { Stapler } from '../listen/stapler.ts'
 import type { Log } from '../observe/log.ts'
 import type { GatewayMetrics } from '../observe/metrics.ts'
 import type { Service } from '../upstream/service.ts'
+import type { OpenIssuer } from './issuers.ts'
 
 export interface Standing {
   readonly env: Environment
@@ -23,6 +24,8 @@ export interface Standing {
   readonly limitEvents: LimitEvents
   /** Services of the plan before, to be kept where nothing about them changed. */
   readonly services: ReadonlyMap<string, Service>
+  /** Those of the plan before, with the keys that they know. */
+  readonly issuers: ReadonlyMap<string, OpenIssuer>
   /** Bounds that are counted over reloads. */
   readonly caps: Map<string, AddressCaps>
   readonly adminResponder: Responder

@@ -160,7 +160,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     x.upstreamMs = performance.now() - x.startedAt
     const type = getHeader(headers, 'content-type')
     const isStream = type?.startsWith('text/event-stream') === true
-    if (isStream) x.deadline = 0
+    if (isStream) x.deadline = x.signInEndsAt
     const shown = this.#answer === null ? headers : this.#answer.onHead(status, headers)
     if (shown === null) {
       this.#heldStatus = status

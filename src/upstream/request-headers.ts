@@ -41,7 +41,7 @@ export function requestText(x: Exchange, target: string): string {
 }
 
 function lastingText(x: Exchange, target: string): string {
-  const { method, headers, authority, clientAddress: client, scheme, isFromTrustedProxy } = x
+  const { method, headers, authority, clientAddress: client, scheme, isFromTrustedProxy, identity } = x
   const { via, forwardedBy } = x.listener
   const memo = x.head.memo
   const last = memo.upstreamText
@@ -51,6 +51,7 @@ function lastingText(x: Exchange, target: string): string {
     last.method === method &&
     last.target === target &&
     isSame(last.headers, headers) &&
+    last.identity === identity &&
     last.authority === authority &&
     last.client === client &&
     last.scheme === scheme &&
@@ -61,7 +62,7 @@ function lastingText(x: Exchange, target: string): string {
     return last.text.again()
   }
   const text = `${method} ${target} HTTP/1.1\r\n${fieldLines(lastingHeaders(x))}`
-  const made = { method, target, headers, authority, client, scheme, isFromTrustedProxy, via, forwardedBy }
+  const made = { method, target, headers, identity, authority, client, scheme, isFromTrustedProxy, via, forwardedBy }
   memo.upstreamText = { ...made, text: new RepeatedText(text) }
   return text
 }
@@ -90,6 +91,7 @@ function lastingHeaders(x: Exchange): HeaderList {
       out.push(name, from[i + 1]!)
     } else if (name === 'x-forwarded-for' && byForwardedFor) priorHops = joinHeader(from, name)
   }
+  for (const each of x.identity) out.push(each)
   const { fields } = origin(x)
   for (let i = 0; i < fields.length; i++) out.push(fields[i]!)
   out.push('x-forwarded-for', priorHops === null ? x.peer.address : `${priorHops}, ${x.peer.address}`)

@@ -120,6 +120,10 @@ export class SocketGate implements TunnelSides {
     if (lifetimeMs > 0 && now - this.#openedAt > lifetimeMs) {
       return this.#end(CLOSE_CODES.goingAway, 'open for too long', 'lifetime')
     }
+    const { signInEndsAt } = this.#x
+    if (signInEndsAt > 0 && now > signInEndsAt) {
+      return this.#end(CLOSE_CODES.policyViolation, 'sign-in expired', 'sign-in')
+    }
     if (this.#held === 'rate' && this.#hasTokens(now)) this.#goOn(now)
     if (!isReading || this.#held !== null || this.#filterHeld) this.#keepAlive.heard(now)
     if (!this.#keepAlive.onTick(now, this.#ping)) this.#end(CLOSE_CODES.goingAway, 'no answer to a ping', 'pong')

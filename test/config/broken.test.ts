@@ -20,7 +20,7 @@ const RIGHT = `{
     },
     "admin": { "address": "127.0.0.1:9900" },
   },
-  "services": {
+  "issuers": { "staff": { "issuer": "https://id.example.com/realms/chat", "audience": ["chat"] } }, "services": {
     "chat": { "endpoints": ["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64 },
     "files": { "endpoints": ["https://10.2.0.20:8443"], "tls": { "ca": "certs/internal-ca.pem" } },
   },
@@ -28,7 +28,7 @@ const RIGHT = `{
     { "name": "chat", "path": "/socket.io/*", "service": "chat", "profiles": ["internet"], "purpose": "web chat",
       "messages": "customer", "limits": ["per-customer", "per-message"], "webSocket": true, "timeout": "5 minutes" },
     { "name": "files", "path": "/*", "methods": ["GET"], "service": "files", "profiles": ["internet"],
-      "purpose": "widget files", "headers": "asset", "maxBody": "64 KB" },
+      "purpose": "widget files", "headers": "asset", "maxBody": "64 KB", "signIn": "staff" },
   ],
   "messages": {
     "customer": { "fields": ["$.text", "$..caption"], "events": { "message": ["$[0].text"] }, "html": "strip" },
@@ -101,6 +101,46 @@ const TABLE: readonly Row[] = [
     '"accounts": "config/accounts.json" }',
     '"accounts": "config/accounts.json", "hashing": ▶{ "passes": 1 } }',
     'signIn.hashing: is weaker than OWASP advises',
+  ],
+  // tokens
+  ['"signIn": "staff"', '"signIn": ▶"stuff"', 'routes[1].signIn: no issuer named "stuff"; did you mean "staff"?'],
+  [
+    '"signIn": "staff"',
+    '"signIn": { "oidc": ▶"stuff" }',
+    'routes[1].signIn.oidc: no issuer named "stuff"; did you mean "staff"?',
+  ],
+  ['"signIn": "staff"', '"signIn": ▶true', 'routes[1].signIn: must be the name of an issuer, or { "oidc": "name"'],
+  [
+    '"signIn": "staff"',
+    '"signIn": { "oidc": "staff", "alsoIn": ▶{ "query": "token" } }',
+    'routes[1].signIn.alsoIn: is for WebSocket handshakes; the route has no "webSocket": true',
+  ],
+  ['"audience": ["chat"]', '"audience": ▶[]', 'issuers.staff.audience: is empty, so tokens for any other application'],
+  [
+    '"audience": ["chat"]',
+    '"audience": ["chat"], "algorithms": [▶"HS256"]',
+    'issuers.staff.algorithms[0]: must be one of "RS256"',
+  ],
+  [
+    '"audience": ["chat"]',
+    '"audience": ["chat"], "algorithms": [▶"none"]',
+    'issuers.staff.algorithms[0]: must be one of "RS256"',
+  ],
+  ['"https://id.example.com/realms/chat"', '▶"http://id.example.com"', 'issuers.staff.issuer: is not an https URL'],
+  [
+    '"audience": ["chat"]',
+    '"audience": ["chat"], "keys": ▶7',
+    'issuers.staff.keys: must be "discovery", { "url": "https://..." } or { "file": "path" }',
+  ],
+  [
+    '"audience": ["chat"]',
+    '"audience": ["chat"], "keys": { "file": "keys.json" }, "maxAge": ▶"1 day"',
+    'issuers.staff.maxAge: has no effect: the keys come from a file',
+  ],
+  [
+    '"audience": ["chat"]',
+    '"audience": ["chat"], "roles": ▶7',
+    'issuers.staff.roles: must be "keycloak" (realm_access.roles)',
   ],
   // what is missing
   ['"service": "chat", "profiles"', '"profiles"', 'routes[0].service: is missing: service that answers'],
