@@ -108,7 +108,7 @@ const gateway = await startGatewayHere(
     },
     routes: [
       route('/*', 'chat', { webSocket: true }),
-      route('/total', 'chat', { timeout: '1 s' }),
+      route('/total', 'chat', { timeout: '60 s' }),
       ...Object.keys(SCRIPTS).map((path) => route(path, 'scripted')),
       route('/honest', 'scripted'),
       route('/dead', 'dead'),

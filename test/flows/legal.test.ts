@@ -9,7 +9,7 @@ import { type Received, startUpstream } from '../kit/upstream.ts'
 import { LEGAL_REQUESTS, type LegalRequest, type Seen } from './legal-requests.ts'
 
 const AT_ONCE = 8
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const upstream = await startUpstream()
 const gateway = await startGatewayHere(

@@ -10,7 +10,7 @@ import { type Reply, requestTransports } from '../kit/clients.ts'
 import { startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { ACK, block, END_HEADERS, END_STREAM, FRAME, frame, uint32 } from '../kit/http2-frames.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const PREFACE_BYTES = 24
 type Fields = readonly (readonly [string, string])[]

@@ -10,7 +10,7 @@ const FROM = 1
 const CASES = 1200
 const PARSER_CASES = 6000
 const MOST_MS = 15_000
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 t.test('what the parsers accept, llhttp accepts for the same', async (t) => {
   const wrong: string[] = []

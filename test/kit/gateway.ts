@@ -78,7 +78,7 @@ export async function startGateway(config: Json, env: Record<string, string> = {
   })
   const exited = once(child, 'exit').then(([code]) => code as number | null)
   const ports = new Map<string, number>()
-  const deadline = performance.now() + 20_000
+  const deadline = performance.now() + 60_000
   while (!ports.has('listeners.admin.address')) {
     if (child.exitCode !== null || performance.now() > deadline) {
       child.kill('SIGKILL')

@@ -1,7 +1,7 @@
 /** Waiting for what another process or another turn of the loop will do, with a deadline instead of a guess. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 60_000
 const POLL_MS = 10
 
 /** Polls until the condition holds, and gives its value. Rejects with `what` when it never does. */
