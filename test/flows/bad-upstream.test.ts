@@ -109,6 +109,7 @@ const gateway = await startGatewayHere(
     routes: [
       route('/*', 'chat', { webSocket: true }),
       route('/total', 'chat', { timeout: '60 s' }),
+      route('/hold/total', 'busy', { timeout: '300 ms' }),
       ...Object.keys(SCRIPTS).map((path) => route(path, 'scripted')),
       route('/honest', 'scripted'),
       route('/dead', 'dead'),
@@ -124,6 +125,7 @@ const gateway = await startGatewayHere(
   }),
 )
 upstream.on('/total', () => {})
+slow.on('/hold/total', () => {})
 const place = { port: gateway.publicPort }
 let asked = 0
 
@@ -239,6 +241,7 @@ for (const transport of requestTransports) {
       // A client that still sends may see the end of the connection before the answer.
       if (unread.status !== 0) problem(t, unread, 504, 'upstream-timeout', 'a body that is not read')
       problem(t, await client.ask({ path: '/total' }), 504, 'upstream-timeout', 'first byte before total')
+      problem(t, await client.ask({ path: '/hold/total' }), 504, 'exchange-timeout', 'total before first byte')
       problem(t, await client.ask({ path: '/mute' }), 504, 'upstream-connect-timeout', 'TLS that is not answered')
       await isWell(t)
     })
