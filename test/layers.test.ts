@@ -40,6 +40,7 @@ const DOORS: Readonly<Record<string, string>> = {
   'sanitize-html': 'messages/html.ts',
   bcryptjs: 'access/bcrypt.ts',
   jose: 'access/jws.ts',
+  'openid-client': 'access/provider-client.ts',
   pino: 'observe/log.ts',
   zod: 'config/',
   'jsonc-parser': 'config/',

@@ -23,6 +23,8 @@ export interface BearerOptions {
   readonly route: RouteSignInConfig
   readonly metrics: Metrics
   readonly events: BearerEvents
+  /** For requests without a token. Null, or where it gives null: 401. */
+  readonly otherwise: ((x: Exchange) => Step | null) | null
 }
 
 export function makeBearer(options: BearerOptions): Stage {
@@ -38,6 +40,8 @@ export function makeBearer(options: BearerOptions): Stage {
     const found = findToken(x, other)
     if (found === 'repeated') return end(x, 'bad-header', 'malformed', 'more than one token')
     if (found === null) {
+      const step = options.otherwise === null ? null : options.otherwise(x)
+      if (step !== null) return step
       if (!isPreflight(x)) return ask(x, 'sign-in-required', missing, 'missing')
       if (!route.forwardToken) takeTokenAway(x, other)
       return GO

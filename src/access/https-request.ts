@@ -23,7 +23,7 @@ interface HttpsAnswer {
 }
 
 /** Rejects with an Error that says what failed in words of ours or of the system, never of the other side. */
-function askHttps(url: URL, wish: HttpsWish): Promise<HttpsAnswer> {
+export function askHttps(url: URL, wish: HttpsWish): Promise<HttpsAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpsAnswer>()
   const { method = 'GET', headers, body = null, ca } = wish
   const asked = request(url, {

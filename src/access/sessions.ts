@@ -2,18 +2,16 @@
  * Sessions of people: sealed into a cookie, so that nothing is kept here; ended by their age, by a pause, by signing out, and
  * by any change of the account. It knows no password and no page.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Counter, CounterStore } from '../exchange/contracts.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Account } from './account.ts'
+import { CookieSeal } from './cookie-seal.ts'
 import { cookieIn, hasCookie, withoutCookie } from './cookies.ts'
 
 /** `__Host-`: of this host only, over TLS only, for all paths (RFC 6265bis, 4.1.3.2). */
 const COOKIE = '__Host-portcullis'
 const FLAGS = 'Path=/; Secure; HttpOnly; SameSite=Strict'
-const CIPHER = 'aes-256-gcm'
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
 const MOST_LENGTH = 1024
 /** A session is written anew when so much of its pause has gone by: not with every answer. */
 const RENEW_AFTER = 0.1
@@ -40,12 +38,14 @@ export interface Session {
 
 export class Sessions {
   readonly #options: SessionOptions
+  readonly #seal: CookieSeal
   readonly #ended: Counter
   readonly #now: () => number
 
   constructor(options: SessionOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
+    this.#seal = new CookieSeal(options.key, 'portcullis session')
     const windowMs = options.lifetimeMs
     this.#ended = options.store.counter({ name: 'sign-in-ended', points: 1, windowMs, blocks: [], onOutage: 'local' })
   }
@@ -86,41 +86,16 @@ export class Sessions {
     return session.beganAt + this.#options.lifetimeMs
   }
 
-  #cookie(session: Session): string {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv(CIPHER, this.#key(), nonce)
-    const { id, user, revision, beganAt, seenAt } = session
-    const text = cipher.update(JSON.stringify([id, user, revision, beganAt, seenAt]))
-    const sealed = Buffer.concat([nonce, text, cipher.final(), cipher.getAuthTag()])
-    return `${COOKIE}=${sealed.toString('base64url')}; ${FLAGS}`
+  #cookie({ id, user, revision, beganAt, seenAt }: Session): string {
+    return `${COOKIE}=${this.#seal.seal([id, user, revision, beganAt, seenAt])}; ${FLAGS}`
   }
 
   #open(seal: string | null): Session | null {
-    if (seal === null) return null
-    const sealed = Buffer.from(seal, 'base64url')
-    if (sealed.length < NONCE_BYTES + TAG_BYTES || sealed.toString('base64url') !== seal) return null
-    const decipher = createDecipheriv(CIPHER, this.#key(), sealed.subarray(0, NONCE_BYTES), {
-      authTagLength: TAG_BYTES,
-    })
-    decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
-    try {
-      const text = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
-      // What has our seal is of our making.
-      const [id, user, revision, beganAt, seenAt] = JSON.parse(text.toString()) as [
-        string,
-        string,
-        number,
-        number,
-        number,
-      ]
-      return { id, user, revision, beganAt, seenAt }
-    } catch {
-      return null
-    }
-  }
-
-  #key(): Buffer {
-    return Buffer.from(hkdfSync('sha256', this.#options.key(), '', 'portcullis session', 32))
+    const opened = this.#seal.open(seal)
+    if (opened === null) return null
+    // What has our seal is of our making.
+    const [id, user, revision, beganAt, seenAt] = opened as [string, string, number, number, number]
+    return { id, user, revision, beganAt, seenAt }
   }
 }
 

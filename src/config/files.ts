@@ -36,6 +36,8 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
   const transcripts = membersOf(membersOf(top.listeners).transcripts)
   const here = ['listeners', 'transcripts']
   checkFile(membersOf(transcripts.signIn).accounts, [...here, 'signIn', 'accounts'], MAX_CA_BYTES, true, findings)
+  const client = membersOf(membersOf(transcripts.oidc).client)
+  for (const key of ['secret', 'sessionKey']) checkSecret(client[key], [...here, 'oidc', 'client', key], env, findings)
   checkFolder(membersOf(transcripts.source).folder, [...here, 'source', 'folder'], findings)
   for (const [name, each] of Object.entries(membersOf(top.issuers))) {
     const issuer = membersOf(each)

@@ -27,6 +27,8 @@ export function checkIssuers(root: unknown, findings: Findings): void {
       checkPlace(membersOf(settings.alsoIn), webSocket === true, [...path, 'alsoIn'], findings)
     }
   }
+  const transcripts = membersOf(membersOf(top.listeners).transcripts)
+  use(membersOf(transcripts.oidc).issuer, ['listeners', 'transcripts', 'oidc', 'issuer'])
   for (const [name, each] of Object.entries(membersOf(top.issuers))) {
     if (!used.has(name)) findings.warn(['issuers', name], 'this issuer is used nowhere')
     checkIssuer(membersOf(each), ['issuers', name], findings)

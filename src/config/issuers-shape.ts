@@ -1,6 +1,6 @@
 /** The settings of identity providers whose tokens are accepted, and of routes that ask for one. It knows no token. */
 import { z } from 'zod'
-import { count, duration, file, name, size, TOKEN } from './shape-terms.ts'
+import { count, duration, file, name, secret, size, TOKEN } from './shape-terms.ts'
 
 /** Signatures only by a key that stays with the provider: no HMAC, and never `none`. */
 const TOKEN_ALGORITHMS = [
@@ -164,6 +164,42 @@ export const routeSignIn = z
   .describe(
     'Asks for a token (JWT) of an issuer: 401 without one, 403 without its roles or scopes. WebSockets and event streams end when it does.',
   )
+
+const providerClient = z
+  .strictObject({
+    id: z.string().min(1).max(256).describe('What the provider calls this gateway; the audience of its ID tokens.'),
+    secret: secret.optional().describe('Its secret; without one it is a public client.'),
+    redirect: httpsUrl
+      .refine(
+        (text) => !URL.canParse(text) || (new URL(text).pathname === '/.account/callback' && !text.includes('?')),
+        {
+          message: 'has another path; write for example "https://transcripts.example.com/.account/callback"',
+        },
+      )
+      .describe('Where the provider sends people back, to the letter as it is registered there.'),
+    scopes: z
+      .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'is not a scope'))
+      .max(32)
+      .prefault(['openid'])
+      .refine((scopes) => scopes.includes('openid'), 'lacks "openid", without which there is no ID token')
+      .describe('Scopes to ask for; `openid` among them.'),
+    sessionKey: secret.describe('Key that seals the cookies, 32 characters or more; the same on all nodes.'),
+    session: z
+      .strictObject({
+        lifetime: duration('8 hours', 'After which a person signs in again, however long the ID token lives.'),
+        idle: duration('15 minutes', 'Without a request, after which a person signs in again.'),
+      })
+      .prefault({})
+      .describe('A session ends with the ID token at the latest.'),
+  })
+  .describe('Lets people sign in at the provider (authorization code with PKCE). Default: programs with tokens only.')
+
+export const transcriptsOidc = z
+  .strictObject({
+    issuer: name.describe('Name of the issuer.'),
+    client: providerClient.optional(),
+  })
+  .describe('Instead of `signIn`: who may read is known by an identity provider.')
 
 export type IssuerConfig = z.output<typeof issuer>
 export type RouteSignInConfig = z.output<typeof routeSignIn>

@@ -160,8 +160,13 @@ function checkTranscripts(transcripts: Members, findings: Findings): void {
   if (transcripts.auth === 'none') {
     if (isOpen(transcripts))
       findings.wrong([...path, 'auth'], 'may be "none" on loopback only; write "signIn" with an accounts file')
+    if (transcripts.oidc !== undefined)
+      findings.mismatch([...path, 'auth'], 'is "none", but "oidc" is given; leave one of them out')
     if (transcripts.signIn !== undefined)
       findings.mismatch([...path, 'auth'], 'is "none", but "signIn" is given; leave one of them out')
+  } else if (transcripts.oidc !== undefined) {
+    if (transcripts.signIn !== undefined)
+      findings.mismatch([...path, 'oidc'], 'is given beside "signIn"; leave one of them out')
   } else if (transcripts.signIn === undefined && Object.keys(transcripts).length > 0) {
     findings.mismatch(
       path,
@@ -178,6 +183,9 @@ function checkRoles(transcripts: Members, path: SettingPath, findings: Findings)
     return
   }
   const roles = Object.keys(membersOf(transcripts.roles))
+  if (transcripts.oidc !== undefined && transcripts.roles === undefined) {
+    findings.mismatch(path, 'has no "roles", so nobody may read anything; name roles as the issuer does')
+  }
   if (transcripts.signIn !== undefined && roles.length === 0) {
     findings.mismatch(
       path,

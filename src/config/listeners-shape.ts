@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { roles, signIn } from './access-shape.ts'
+import { transcriptsOidc } from './issuers-shape.ts'
 import { sealedSource, tokenEndpoint, transcriptsFolder } from './keys-shape.ts'
 import { address, cidrList, cidrs, count, duration, host, name, size, TOKEN } from './shape-terms.ts'
 import { tls } from './tls-shape.ts'
@@ -142,6 +143,7 @@ export const transcriptsListener = z.strictObject({
   ...listenerBase,
   auth: z.enum(['basic', 'none']).prefault('basic').describe('`none` is accepted on loopback only.'),
   signIn,
+  oidc: transcriptsOidc.optional(),
   roles,
   source: z
     .union(

@@ -12,7 +12,7 @@ export interface Principal {
   readonly attributes: Readonly<Record<string, string>>
   /** Milliseconds since 1970 when the sign-in ends by itself; 0 where each request signs in anew. */
   readonly expiresAt: number
-  readonly scheme: 'basic' | 'session' | 'bearer'
+  readonly scheme: 'basic' | 'session' | 'bearer' | 'provider'
 }
 
 /** What somebody offers at the desk. */
@@ -42,6 +42,20 @@ export interface AccountDesk {
   signOut(x: Exchange): Promise<void>
   /** The name of who shows a session that holds; null where nobody does. */
   who(x: Exchange): Promise<string | null>
+}
+
+export type ProviderVerdict =
+  /** Signed in; `next` is the path to go to. */
+  { readonly kind: 'done'; readonly next: string } | { readonly kind: 'refused' } | { readonly kind: 'down' }
+
+/** Where people sign in by a provider, and sign out. Cookies are added to the answer of the exchange. */
+export interface ProviderDesk {
+  /** The URL to go to; null where the provider does not answer. */
+  begin(x: Exchange, next: string): Promise<string | null>
+  /** Somebody comes back from there. */
+  finish(x: Exchange): Promise<ProviderVerdict>
+  /** The URL to go to, where the provider has a session to end too. */
+  signOut(x: Exchange): Promise<string>
 }
 
 /** What rights to a transcript are decided from. What is not known is null, and no rule about it is met. */

@@ -1,6 +1,6 @@
 /** Builds the judges of tokens, kept over reloads where nothing about them changed, and the stages that ask them. */
 import { readFileSync } from 'node:fs'
-import { type BearerEvents, makeBearer } from '../access/bearer.ts'
+import { type BearerEvents, type BearerOptions, makeBearer } from '../access/bearer.ts'
 import { parseObject } from '../access/https-request.ts'
 import { IssuerKeys } from '../access/issuer-keys.ts'
 import { type KeyTable, readKeySet } from '../access/jws.ts'
@@ -20,6 +20,7 @@ const AUDIT_LINES = 20
 export interface OpenIssuer {
   readonly madeFrom: string
   readonly issuer: TokenIssuer
+  readonly keys: IssuerKeys
 }
 
 /** Those of which nothing changed go on with their keys. */
@@ -60,7 +61,7 @@ function openIssuer(name: string, config: IssuerConfig, standing: Standing, find
     },
   })
   const issuer = new TokenIssuer(name, config, keys)
-  return { madeFrom, issuer }
+  return { madeFrom, issuer, keys }
 }
 
 /** Throws ConfigurationError where the file holds no key set. */
@@ -74,17 +75,32 @@ function keysInFile(name: string, text: string, config: IssuerConfig): () => Pro
   throw new ConfigurationError([`issuers.${name}.keys.file: is no key set; it must be { "keys": [...] }`])
 }
 
+/** Judges the ID tokens of a client: they are meant for it, and what other tokens must say is not asked of them. */
+export function idTokenIssuer(
+  name: string,
+  clientId: string,
+  config: Configuration,
+  issuers: ReadonlyMap<string, OpenIssuer>,
+): TokenIssuer {
+  const opened = issuers.get(name)
+  // Its problem is told already.
+  if (opened === undefined) throw new ConfigurationError([])
+  const { type: _type, ...rest } = config.issuers[name]!
+  return new TokenIssuer(name, { ...rest, audience: [clientId], requiredClaims: {}, rememberFor: 0 }, opened.keys)
+}
+
 /** The stage of a route that asks for tokens of an issuer. */
 export function bearerStage(
   route: RouteSignInConfig,
   issuers: ReadonlyMap<string, OpenIssuer>,
   standing: Standing,
+  otherwise: BearerOptions['otherwise'] = null,
 ): Stage {
   const opened = issuers.get(route.oidc)
   // Its problem is told already.
   if (opened === undefined) throw new ConfigurationError([])
   const { metrics, log } = standing
-  return makeBearer({ issuer: opened.issuer, route, metrics, events: bearerEvents(log.audit, route.oidc) })
+  return makeBearer({ issuer: opened.issuer, route, metrics, events: bearerEvents(log.audit, route.oidc), otherwise })
 }
 
 function bearerEvents(audit: AuditLog, issuer: string): BearerEvents {

@@ -13,10 +13,11 @@ import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
 import { Service, type ServiceParts } from '../upstream/service.ts'
 import { type OpenIssuer, openIssuers } from './issuers.ts'
-import { type Keys, openKeys } from './keys.ts'
+import { openKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
-import { ownRoute, plainHeaders, RouteBuilder } from './routes.ts'
+import { makeProviderDoor } from './provider-door.ts'
+import { ownRoute, plainHeaders, RouteBuilder, type RouteParts } from './routes.ts'
 import { Findings, type Standing } from './standing.ts'
 import { transcriptsPlaces, transcriptsPurge } from './transcripts.ts'
 
@@ -52,7 +53,9 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
   }
   const { transcripts, admin } = config.listeners
   if (transcripts !== undefined) {
-    findings.attempt(() => sockets.push(transcriptsSocket(transcripts, config, standing, services, keys, findings)))
+    findings.attempt(() =>
+      sockets.push(transcriptsSocket(transcripts, config, standing, { services, keys, issuers }, findings)),
+    )
   }
   const adminStages = routeStages({
     inFlight: null,
@@ -177,14 +180,15 @@ function transcriptsSocket(
   listener: TranscriptsListenerConfig,
   config: Configuration,
   standing: Standing,
-  services: ReadonlyMap<string, Service>,
-  keys: Keys | null,
+  { services, keys, issuers }: RouteParts,
   findings: Findings,
 ): ListenerOptions {
   const name = 'transcripts'
   const tls = listenerTls(name, listener, config, standing, findings)
   const admit = admitStages(listener.limits, config, standing)
-  const router = makeRouter(transcriptsPlaces(listener, standing, services, admit, keys))
+  const { oidc } = listener
+  const door = oidc === undefined ? null : makeProviderDoor(listener, oidc, config, issuers, standing)
+  const router = makeRouter(transcriptsPlaces(listener, standing, services, admit, keys, door))
   return listenerSocket(
     { setting: `listeners.${name}.address`, name, address: listener.address, tls, router },
     listener,

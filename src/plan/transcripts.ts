@@ -38,12 +38,14 @@ export function transcriptsPlaces(
   services: ReadonlyMap<string, Service>,
   admit: AdmitStages,
   keys: Keys | null,
+  providerDoor: Door | null,
 ): RoutePlace[] {
   // The configuration was checked for this; without sign-in nothing is served, whatever checked it.
-  if (config.auth === 'basic' && config.signIn === undefined) {
+  if (config.auth === 'basic' && config.signIn === undefined && providerDoor === null) {
     throw new ConfigurationError(['listeners.transcripts.signIn: is missing; nobody could sign in'])
   }
-  const door = config.auth === 'none' || config.signIn === undefined ? null : makeDoor(config.signIn, standing)
+  const door =
+    providerDoor ?? (config.auth === 'none' || config.signIn === undefined ? null : makeDoor(config.signIn, standing))
   const { source } = config
   const serviceName = 'service' in source ? source.service : '-'
   const common = {

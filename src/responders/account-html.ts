@@ -82,6 +82,7 @@ function field(name: string, label: string, type: string, autocomplete: string, 
 
 /** For pages of who is signed in by a session; '' for everybody else, who has nothing to sign out of. */
 export function accountFooter(principal: Principal | null): string {
-  if (principal === null || principal.scheme !== 'session') return ''
-  return `<div class="account">Signed in as <bdi>${escapeHtml(principal.user)}</bdi>. <a href="/.account/password">Change the password</a> <form action="/.account/sign-out" method="post"><button>Sign out</button></form></div>`
+  if (principal === null || (principal.scheme !== 'session' && principal.scheme !== 'provider')) return ''
+  const change = principal.scheme === 'session' ? '<a href="/.account/password">Change the password</a> ' : ''
+  return `<div class="account">Signed in as <bdi>${escapeHtml(principal.user)}</bdi>. ${change}<form action="/.account/sign-out" method="post"><button>Sign out</button></form></div>`
 }

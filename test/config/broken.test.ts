@@ -142,6 +142,26 @@ const TABLE: readonly Row[] = [
     '"audience": ["chat"], "roles": ▶7',
     'issuers.staff.roles: must be "keycloak" (realm_access.roles)',
   ],
+  [
+    '"signIn": { "accounts": "config/accounts.json" },',
+    '"oidc": { "issuer": ▶"stuff" },',
+    'listeners.transcripts.oidc.issuer: no issuer named "stuff"; did you mean "staff"?',
+  ],
+  [
+    '"signIn": { "accounts": "config/accounts.json" },',
+    '"signIn": { "accounts": "config/accounts.json" }, "oidc": ▶{ "issuer": "staff" },',
+    'listeners.transcripts.oidc: is given beside "signIn"; leave one of them out',
+  ],
+  [
+    '"signIn": { "accounts": "config/accounts.json" },',
+    '"oidc": { "issuer": "staff", "client": { "id": "x", "redirect": ▶"https://t.example.com/back", "sessionKey": { "env": "K" } } },',
+    'oidc.client.redirect: has another path; write for example',
+  ],
+  [
+    '"signIn": { "accounts": "config/accounts.json" },',
+    '"oidc": { "issuer": "staff", "client": { "id": "x", "redirect": "https://t.example.com/.account/callback", "sessionKey": ▶"hunter2" } },',
+    'oidc.client.sessionKey: is a secret and is never written here',
+  ],
   // what is missing
   ['"service": "chat", "profiles"', '"profiles"', 'routes[0].service: is missing: service that answers'],
   ['"purpose": "web chat",', '', 'routes[0].purpose: is missing: why this route exists (PCI DSS 1)'],
