@@ -37,6 +37,12 @@ export function makeBearer(options: BearerOptions): Stage {
 
   function bearer(x: Exchange): Step {
     if (!x.peer.secure) return end(x, 'https-required', 'plain')
+    // The same head has the same token, for which a name is dear to make.
+    const { memo } = x.head
+    if (memo.tokenName?.settings === route) {
+      const verdict = issuer.recall(memo.tokenName.name)
+      if (verdict !== null) return admitKnown(x, verdict)
+    }
     const found = findToken(x, other)
     if (found === 'repeated') return end(x, 'bad-header', 'malformed', 'more than one token')
     if (found === null) {
@@ -48,16 +54,19 @@ export function makeBearer(options: BearerOptions): Stage {
     }
     const { token } = found
     const name = issuer.nameOf(token)
+    memo.tokenName = { settings: route, name }
     const known = issuer.recall(name)
-    if (known !== null) {
-      metrics.count('sign_in_total', 'token-known')
-      return admit(x, known)
-    }
+    if (known !== null) return admitKnown(x, known)
     issuer
       .judge(token, name)
       .then((judgement) => settle(x, judgement))
       .catch((error) => x.fail(new Failure('internal', 'verifying a token broke', error)))
     return WAIT
+  }
+
+  function admitKnown(x: Exchange, verdict: Bearer): Step {
+    metrics.count('sign_in_total', 'token-known')
+    return admit(x, verdict)
   }
 
   function settle(x: Exchange, judgement: Judgement): void {

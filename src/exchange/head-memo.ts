@@ -11,6 +11,7 @@ export class HeadMemo {
   upstreamText: UpstreamText | null = null
   logText: LogText | null = null
   withoutToken: WithoutToken | null = null
+  tokenName: TokenName | null = null
 }
 
 /** The head as an upstream is told it, and all that it was made from: it holds only where these are the same. */
@@ -44,4 +45,10 @@ export interface LogText {
 export interface WithoutToken {
   readonly other: object | null
   readonly headers: HeaderList
+}
+
+/** What the token of a head is called, and by whose settings it was found. */
+export interface TokenName {
+  readonly settings: object
+  readonly name: string
 }
