@@ -90,6 +90,8 @@ export const FAILURES = {
   'answer-too-large': upstream(502, 'The answer of the service is too large to be inspected'),
   'upstream-timeout': upstream(504, 'The service did not answer in time'),
   'upstream-busy': upstream(503, 'The service is busy', true),
+  'upstream-down': upstream(503, 'The service is not available'),
+  'upstream-resting': upstream(503, 'The service is not available now'),
   'upstream-upgrade-refused': upstream(502, 'The service did not accept the WebSocket'),
   'not-found': client(404, 'Nothing is here'),
   'range-not-satisfiable': client(416, 'This range does not exist'),

@@ -227,8 +227,11 @@ export class Gateway {
     this.#bans.configure(store.bans, configuration.limits.bans.exempt)
     if (storeBefore !== null && storeBefore !== store) this.#retire(() => storeBefore.close())
     for (const [name, service] of before?.services ?? []) {
-      if (plan.services.get(name) !== service) this.#retire(() => service.close())
+      if (plan.services.get(name) === service) continue
+      service.unwatch()
+      this.#retire(() => service.close())
     }
+    for (const service of plan.services.values()) service.watch()
     this.#watch?.update([configPath, ...plan.files])
     this.#certificates.settle(plan.certificates)
     for (const line of warnings) log.gateway.warn('Configuration', { warning: line })

@@ -101,7 +101,16 @@ function checkService(name: string, service: Members, findings: Findings): void 
     if (seen.has(text)) findings.warn([...path, 'endpoints', i], 'is listed twice')
     seen.add(text)
   }
+  checkHealth(membersOf(service.health), [...path, 'health'], findings)
   checkSticky(membersOf(service.sticky), endpoints.length, [...path, 'sticky'], findings)
+}
+
+function checkHealth(health: Members, path: SettingPath, findings: Findings): void {
+  const kind = textOf(health.kind)
+  const idle = kind === 'tcp' ? ['path', 'host', 'status', 'body'] : kind === 'websocket' ? ['status', 'body'] : []
+  for (const key of idle) {
+    if (health[key] !== undefined) findings.wrongKey([...path, key], `has no effect on a "${kind}" check`)
+  }
 }
 
 function checkSticky(sticky: Members, endpoints: number, path: SettingPath, findings: Findings): void {

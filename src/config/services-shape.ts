@@ -1,5 +1,6 @@
 /** The settings of the internal services that requests go to. It knows no route. */
 import { z } from 'zod'
+import { breaker, checks, ejection, retries } from './health-shape.ts'
 import { count, duration, file, secret, TOKEN } from './shape-terms.ts'
 
 const url = z
@@ -108,6 +109,15 @@ export const service = z.strictObject({
     .describe('Base URLs, or `{ "url": ..., "weight": 2 }`.'),
   balance,
   sticky,
+  health: checks,
+  ejection,
+  slowStart: duration(
+    '10 seconds',
+    'How long an endpoint that is back takes to come from a tenth of its weight to all of it; 0: at once.',
+    0,
+  ),
+  breaker,
+  retries,
   tls: z
     .strictObject({
       ca: file

@@ -292,6 +292,8 @@ export type MetricName =
   | 'upstream_failures_total'
   | 'tls_handshake_failures_total'
   | 'ocsp_total'
+  | 'upstream_retries_total'
+  | 'endpoint_changes_total'
 
 /** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */
 export interface ListenerPlan {

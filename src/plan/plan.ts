@@ -12,6 +12,7 @@ import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeRedirect } from '../responders/redirect.ts'
 import { Service, type ServiceParts } from '../upstream/service.ts'
+import type { Change } from '../upstream/service-health.ts'
 import { type OpenIssuer, openIssuers } from './issuers.ts'
 import { openKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
@@ -106,11 +107,22 @@ function openServices(config: Configuration, standing: Standing, findings: Findi
     const service = findings.attempt(() => {
       const stickyKey = readStickyKey(name, wanted, standing)
       if (before?.isSame(wanted, stickyKey)) return before
-      return openService(name, wanted, { stickyKey, before })
+      return openService(name, wanted, { stickyKey, before, onChange: changeTeller(standing) })
     })
     if (service !== null) services.set(name, service)
   }
   return services
+}
+
+const BAD: ReadonlySet<Change> = new Set(['down', 'ejected', 'opened'])
+
+/** One line and one count for each change; the log knows the endpoint, the counters do not. */
+function changeTeller({ log, metrics }: Standing): ServiceParts['onChange'] {
+  return (service, change, endpoint, reason) => {
+    metrics.count('endpoint_changes_total', change, service)
+    const text = endpoint === '' ? `The circuit of a service ${change}` : `An endpoint is ${change}`
+    log.gateway[BAD.has(change) ? 'warn' : 'info'](text, { service, endpoint, reason })
+  }
 }
 
 /** Shorter keys could be guessed from ids that clients see, and with them the addresses of endpoints. */

@@ -5,6 +5,7 @@
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { ServiceConfig } from '../config/shape.ts'
+import type { CheckTarget } from './check.ts'
 import type { Dispatcher } from './dispatch.ts'
 import type { EndpointState } from './endpoint-state.ts'
 import { hashText } from './hash.ts'
@@ -28,6 +29,8 @@ export class Endpoint {
   readonly requests: Dispatcher
   /** For WebSockets: always HTTP/1.1. */
   readonly tunnels: Dispatcher
+  /** For active checks. */
+  readonly target: CheckTarget
   readonly #maxRequests: number
   readonly #maxSockets: number
   /** Its weight now, which is less while it warms up. */
@@ -47,7 +50,8 @@ export class Endpoint {
     const isHttp1 = config.protocol === 'http/1.1'
     this.#maxRequests = isHttp1 ? config.maxConnections : Math.min(config.maxConnections, H2_CONNECTIONS) * H2_STREAMS
     this.#maxSockets = config.maxSockets
-    const engines = openEngines(url, config, tls)
+    this.target = targetOf(url, config, tls)
+    const engines = openEngines(url, this.target, config)
     this.requests = engines.requests
     this.tunnels = engines.tunnels
   }
@@ -88,28 +92,32 @@ export interface EndpointPlace {
   readonly weight: number
 }
 
-function openEngines(
-  url: URL,
-  config: ServiceConfig,
-  tls: ConnectionOptions,
-): { requests: Dispatcher; tunnels: Dispatcher } {
-  const { maxConnections, timeouts } = config
+function targetOf(url: URL, config: ServiceConfig, tls: ConnectionOptions): CheckTarget {
   const isSecure = url.protocol === 'https:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const name = config.tls.serverName ?? host
+  return {
+    host,
+    port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
+    authority: url.host,
+    // An address is no server name (RFC 6066, 3); it is checked against the certificate all the same.
+    tls: isSecure ? { ...tls, servername: isIP(name) === 0 ? name : '' } : null,
+  }
+}
+
+function openEngines(
+  url: URL,
+  { host, port, tls }: CheckTarget,
+  config: ServiceConfig,
+): { requests: Dispatcher; tunnels: Dispatcher } {
+  const { maxConnections, timeouts } = config
   // Who waits, waits in the line of the service: here only for a connection that is being opened.
   const bounds = {
     ...{ maxConnections, maxWaiting: maxConnections },
     ...{ connectMs: timeouts.connect, keepAliveMs: timeouts.keepAlive },
   }
-  // An address is no server name (RFC 6066, 3); it is checked against the certificate all the same.
-  const secure = { ...tls, servername: isIP(name) === 0 ? name : '' }
-  const port = url.port === '' ? (isSecure ? 443 : 80) : Number(url.port)
-  const http1 = new Http1Pool({
-    ...{ host, port },
-    tls: isSecure ? { ...secure, ALPNProtocols: ['http/1.1'] } : null,
-    ...bounds,
-  })
-  if (config.protocol === 'http/1.1') return { requests: http1, tunnels: http1 }
-  return { requests: new UndiciEndpoint({ origin: url.origin, tls: secure, ...bounds }), tunnels: http1 }
+  const own = tls === null ? null : { ...tls, ALPNProtocols: ['http/1.1'] }
+  const http1 = new Http1Pool({ host, port, tls: own, ...bounds })
+  if (config.protocol === 'http/1.1' || tls === null) return { requests: http1, tunnels: http1 }
+  return { requests: new UndiciEndpoint({ origin: url.origin, tls, ...bounds }), tunnels: http1 }
 }

@@ -1,6 +1,6 @@
 /**
- * Forwards an exchange to a service and relays the answer, with back-pressure and aborts both ways. The rules of retry:
- * nothing was sent, or the method is idempotent, has no body, and not a byte of an answer came; then once, elsewhere.
+ * Forwards an exchange to a service and relays the answer, with back-pressure and aborts both ways. The rules of
+ * another try: nothing was sent, or the method is idempotent, the body at hand, and not a byte of an answer came.
  */
 import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
@@ -16,19 +16,19 @@ import {
 import type { Exchange } from '../exchange/exchange.ts'
 import type { KeptAnswer } from '../exchange/kept-answer.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
-import { fieldLines, getHeader, type HeaderList, HOP_BY_HOP, withoutFields } from '../http/headers.ts'
+import { fieldLines, getHeader, type HeaderList } from '../http/headers.ts'
 import { repeatsSingleton } from '../http/singletons.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import type { Endpoint } from './endpoint.ts'
-import { nominatedNames, requestHeaders, requestText } from './request-headers.ts'
+import { relayable, wholeAndPlain, withoutHopByHop } from './relayed-fields.ts'
+import { requestHeaders, requestText } from './request-headers.ts'
+import { isRepeatable, isToBlame } from './second-try.ts'
 import { Seeker } from './seeker.ts'
 import type { Service } from './service.ts'
 import { openTunnel } from './tunnel.ts'
 import { type Turning, takeTurn } from './turns.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } from './websocket-handshake.ts'
-
-const MAX_TRIES = 2
 
 /** Makes the stage that hands the exchange to a service. Without `bounds` no WebSocket is opened; `answers` inspects answers. */
 export function makeForward(
@@ -38,7 +38,9 @@ export function makeForward(
   answers: AnswerFilterFactory | null = null,
 ): Stage {
   return (x) => {
-    service.seek(new Forwarding(x, service, metrics, bounds, answers))
+    const forwarding = new Forwarding(x, service, metrics, bounds, answers)
+    if (service.admits()) service.seek(forwarding)
+    else forwarding.onNotPlaced('upstream-resting')
     return DONE
   }
 }
@@ -49,7 +51,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   readonly path: string
   readonly body: Buffer | null
   readonly streamLength: number
-  readonly firstByteMs: number
+  firstByteMs: number
   readonly betweenBytesMs: number
 
   readonly #x: Exchange
@@ -110,6 +112,11 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   onPlaced(endpoint: Endpoint): void {
     this.#dispatcher = this.isWebSocket ? endpoint.tunnels : endpoint.requests
     this.#control = null
+    const { perTry } = this.service.config.retries
+    const { firstByteMs } = this.#x.route!.timeouts
+    // A last try has all the time there is, and a long poll, which only one endpoint can answer.
+    const isBrief = perTry > 0 && perTry < firstByteMs && !this.isBound && this.#mayRepeat()
+    this.firstByteMs = isBrief ? perTry : firstByteMs
     this.#x.endpoint = endpoint.name
     this.#dispatcher.dispatch(this)
   }
@@ -149,6 +156,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     const x = this.#x
     if (kept?.isPlain && this.#handshake === null && this.#answer === null && this.service.affinity === null) {
       this.#answerBegun = true
+      this.service.onSuccess(this.endpoint!)
       x.upstreamMs = performance.now() - x.startedAt
       x.respondHead(status, headers, kept)
       return
@@ -156,7 +164,16 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     // Over HTTP/2 a 2xx would say that the WebSocket is open, which it is not.
     if (this.#handshake !== null && status < 300) return this.#refuseHead('upstream-upgrade-refused')
     if (repeatsSingleton(headers)) return this.#refuseHead('upstream-repeated-field')
+    const { retries, ejection } = this.service.config
+    if (retries.statuses.includes(status) && this.#mayRepeat() && this.#isAffordable()) {
+      this.#control?.abort()
+      this.#lose(new Failure('upstream-closed', `status ${status}`))
+      return
+    }
     this.#answerBegun = true
+    const isFailure = ejection.statuses.includes(status)
+    if (isFailure) this.service.onFailure(this.endpoint!, `it answered ${status}`)
+    else this.service.onSuccess(this.endpoint!)
     x.upstreamMs = performance.now() - x.startedAt
     const type = getHeader(headers, 'content-type')
     const isStream = type?.startsWith('text/event-stream') === true
@@ -167,7 +184,8 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
       return
     }
     const relayed = this.#settled(relayable(status, shown))
-    if (kept !== null) kept.isPlain = !isStream && relayed === headers && status !== 304
+    const isJudged = isFailure || retries.statuses.includes(status)
+    if (kept !== null) kept.isPlain = !isStream && !isJudged && relayed === headers && status !== 304
     x.respondHead(status, relayed)
   }
 
@@ -230,6 +248,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.#over = true
     x.upstream = null
     x.upstreamMs = performance.now() - x.startedAt
+    this.service.onSuccess(this.endpoint!)
     // The place is held as long as the socket is there.
     socket.once('close', this.#onSocketClose)
     openTunnel(x, socket, this.#settled(withoutHopByHop(headers)), bounds, this.#metrics)
@@ -239,13 +258,8 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     if (this.#over) return
     const failure = upstreamFailure(error, this.#control !== null)
     const x = this.#x
-    if (!this.#answerBegun && this.tries < MAX_TRIES && this.#mayRetry(failure)) {
-      // The one that ends the exchange is counted with it.
-      this.#metrics.count('upstream_failures_total', failure.code)
-      this.letGo()
-      this.service.seek(this)
-      return
-    }
+    if (!this.#answerBegun && this.#mayRetry(failure) && this.#isAffordable()) return this.#lose(failure)
+    if (isToBlame(failure.code)) this.service.onFailure(this.endpoint!, failure.detail)
     if (x.upstreamMs < 0) x.upstreamMs = performance.now() - x.startedAt
     this.#fail(failure)
   }
@@ -268,9 +282,11 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     if (!this.#over) this.#control?.resume()
   }
 
-  onExchangeAbort(): void {
+  onExchangeAbort(why: Failure): void {
     if (this.#over) return
     this.#over = true
+    const isLate = why.code === 'exchange-timeout' && this.#control !== null && !this.#answerBegun && this.#x.bodyEnded
+    if (isLate) this.service.onFailure(this.endpoint!, why.code)
     if (this.#control === null) this.#dispatcher?.cancel(this)
     else this.#control.abort()
     this.letGo()
@@ -283,12 +299,33 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     return affinity === null ? headers : affinity.settle(this.#x, this.endpoint!, headers)
   }
 
+  /** This try is lost, and another one follows. */
+  #lose(failure: Failure): void {
+    // The one that ends the exchange is counted with it.
+    this.#metrics.count('upstream_failures_total', failure.code)
+    this.#metrics.count('upstream_retries_total', 'made', this.service.name)
+    if (isToBlame(failure.code)) this.service.onFailure(this.endpoint!, failure.detail)
+    this.letGo()
+    this.service.seek(this)
+  }
+
   #mayRetry(failure: Failure): boolean {
     // A streamed body is used up with the first byte that was asked for.
-    if (this.#bodyBegun) return false
+    if (this.#bodyBegun || this.tries >= this.service.config.retries.tries) return false
     if (failure.retry) return true
-    const isIdempotent = this.method === 'GET' || this.method === 'HEAD' || this.method === 'OPTIONS'
-    return isIdempotent && this.body === null && this.streamLength === 0 && failure.code === 'upstream-closed'
+    if (failure.code === 'upstream-timeout') return this.firstByteMs < this.#x.route!.timeouts.firstByteMs
+    return failure.code === 'upstream-closed' && this.#mayRepeat()
+  }
+
+  /** It may be sent again, and another try is left. */
+  #mayRepeat(): boolean {
+    return this.tries < this.service.config.retries.tries && isRepeatable(this)
+  }
+
+  #isAffordable(): boolean {
+    if (this.service.retryBudget.take(performance.now())) return true
+    this.#metrics.count('upstream_retries_total', 'over-budget', this.service.name)
+    return false
   }
 
   #fail(failure: Failure): void {
@@ -298,31 +335,6 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.#x.upstream = null
     this.#x.fail(failure)
   }
-}
-
-/** Asks for an answer that can be inspected: not compressed, and no part of one (RFC 9110, 12.5.3 and 14.2). */
-function wholeAndPlain(headers: HeaderList): HeaderList {
-  const out = withoutFields(headers, (name) => name === 'accept-encoding' || name === 'range' || name === 'if-range')
-  out.push('accept-encoding', 'identity')
-  return out
-}
-
-/**
- * Without what Connection nominates, and without a length that does not count, in a 204 (RFC 9110, 8.6). The hop-by-hop
- * fields themselves are dropped by the edits of every route.
- */
-function relayable(status: number, headers: HeaderList): HeaderList {
-  const nominated = nominatedNames(headers)
-  if (nominated === null && status !== 204) return headers
-  return withoutFields(
-    headers,
-    (name) => (nominated?.has(name) ?? false) || (status === 204 && name === 'content-length'),
-  )
-}
-
-function withoutHopByHop(headers: HeaderList): HeaderList {
-  const nominated = nominatedNames(headers)
-  return withoutFields(headers, (name) => HOP_BY_HOP.has(name) || (nominated?.has(name) ?? false))
 }
 
 function ignoreError(): void {}

@@ -8,10 +8,14 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../config/shape.ts'
 import { type Affinity, makeAffinity, opaqueId } from './affinity.ts'
 import { type Balance, makeBalance } from './balance.ts'
+import { Breaker, Circuit } from './breaker.ts'
+import { Checks } from './checks.ts'
 import { Endpoint } from './endpoint.ts'
 import { EndpointState } from './endpoint-state.ts'
 import { type KeyOf, makeHashKey } from './hash-key.ts'
+import { RetryBudget } from './retry-budget.ts'
 import type { Seeker } from './seeker.ts'
+import { type Change, ServiceHealth } from './service-health.ts'
 import { WaitingLine } from './waiting-line.ts'
 
 /** What a service takes from beyond its own section. */
@@ -20,6 +24,8 @@ export interface ServiceParts {
   readonly stickyKey: string | null
   /** The service of this name that a reload replaces: what is known of endpoints that stay is kept. */
   readonly before: Service | null
+  /** Told of every change once. `endpoint` is '' where it is about the whole service. */
+  readonly onChange: (service: string, change: Change, endpoint: string, reason: string) => void
 }
 
 export class Service {
@@ -30,12 +36,17 @@ export class Service {
   readonly affinity: Affinity | null
   /** Null where nothing is hashed. */
   readonly keyOf: KeyOf | null
+  readonly retryBudget: RetryBudget
+  readonly circuit: Circuit
   readonly #stickyKey: string | null
   readonly #balance: Balance
   readonly #line: WaitingLine
+  readonly #health: ServiceHealth
+  readonly #checks: Checks | null
+  readonly #breaker: Breaker | null
 
   /** Reads the TLS files of the service: throws where one cannot be read. Connects to nothing yet. */
-  constructor(name: string, config: ServiceConfig, { stickyKey, before }: ServiceParts) {
+  constructor(name: string, config: ServiceConfig, { stickyKey, before, onChange }: ServiceParts) {
     const tls = tlsOptions(config)
     this.name = name
     this.config = config
@@ -49,6 +60,22 @@ export class Service {
       const place = { url, weight, id: opaqueId(name, url, i, stickyKey) }
       return new Endpoint(place, known ?? new EndpointState(), config, tls)
     })
+    const { health, breaker, retries } = config
+    // Nobody would ever see that it is well again.
+    if (health === undefined) for (const { state } of this.endpoints) state.isUp = true
+    this.retryBudget = new RetryBudget(retries.budget, retries.least, performance.now())
+    this.#health = new ServiceHealth(config, (change, endpoint, reason) => {
+      onChange(name, change, endpoint, reason)
+      this.#line.move()
+    })
+    this.#health.setEndpoints(this.endpoints)
+    this.#checks =
+      health === undefined ? null : new Checks(health, (endpoint, problem) => this.#health.onCheck(endpoint, problem))
+    this.circuit = before?.circuit ?? new Circuit()
+    this.#breaker =
+      breaker === undefined
+        ? null
+        : new Breaker(breaker, this.circuit, (change) => onChange(name, change, '', 'what became of requests'))
   }
 
   /** True where this configuration would make the same service: then its connections are kept over a reload. */
@@ -64,8 +91,52 @@ export class Service {
     return this.#line.length
   }
 
+  /** Begins the checks, once the service is in use. */
+  watch(): void {
+    this.#checks?.watch(this.endpoints)
+  }
+
+  /** Another service has taken over. */
+  unwatch(): void {
+    this.#checks?.watch([])
+  }
+
+  /** Those that new clients may come to. */
+  get available(): readonly Endpoint[] {
+    return this.#health.available
+  }
+
+  /** A new request, before its first try. False: the circuit is open. */
+  admits(): boolean {
+    this.retryBudget.earn()
+    return this.#breaker === null || this.#breaker.admits(performance.now())
+  }
+
+  /** The endpoint answered. */
+  onSuccess(endpoint: Endpoint): void {
+    this.#health.onSuccess(endpoint)
+    this.#breaker?.onSuccess()
+  }
+
+  /** It did not, or not as it should. */
+  onFailure(endpoint: Endpoint, reason: string): void {
+    this.#health.onFailure(endpoint, reason)
+    this.#breaker?.onFailure(performance.now())
+  }
+
+  /** Takes no new clients any more, or takes them again; what runs goes on. False: there is no endpoint of this name. */
+  drain(name: string, isDrained: boolean): boolean {
+    const found = this.endpoints.filter((each) => each.name === name || each.url === name)
+    for (const each of found) this.#health.drain(each, isDrained)
+    return found.length > 0
+  }
+
   /** Places the seeker, now or later, or tells it why not. */
   seek(seeker: Seeker): void {
+    if (seeker.isBound ? !seeker.pin!.state.isUp : this.#health.available.length === 0) {
+      seeker.onNotPlaced('upstream-down')
+      return
+    }
     const endpoint = this.#choose(seeker)
     if (endpoint !== null) seeker.place(endpoint)
     else if (!this.#line.join(seeker)) seeker.onNotPlaced('upstream-busy')
@@ -82,11 +153,13 @@ export class Service {
   /** Null where it must wait. */
   #choose(seeker: Seeker): Endpoint | null {
     const { pin, isWebSocket } = seeker
-    if (pin !== null && (seeker.isBound || seeker.endpoint !== pin)) {
+    // What is ejected may still have the sessions of those who come back.
+    if (pin !== null && (seeker.isBound || (seeker.endpoint !== pin && isThere(pin)))) {
       if (!pin.isFull(isWebSocket)) return pin
       if (seeker.isBound) return null
     }
-    const from = this.endpoints
+    const from = this.#health.available
+    if (from.length === 0) return null
     if (from.length === 1) return from[0]!.isFull(isWebSocket) ? null : from[0]!
     // Another one than before, where there is one.
     const tried = seeker.endpoint
@@ -99,14 +172,26 @@ export class Service {
 
   /** Takes no new requests, lets the running ones end, closes the connections. */
   async close(): Promise<void> {
+    this.#stop()
     await Promise.all(this.endpoints.map((each) => each.close()))
+  }
+
+  #stop(): void {
+    this.unwatch()
+    this.#health.close()
   }
 
   /** Cuts what is left. */
   async destroy(): Promise<void> {
+    this.#stop()
     this.#line.close()
     await Promise.all(this.endpoints.map((each) => each.destroy()))
   }
+}
+
+/** For a client that belongs there: a drain lets it stay. */
+function isThere({ state }: Endpoint): boolean {
+  return state.isUp && state.ejectedUntil === 0
 }
 
 function tlsOptions({ tls }: ServiceConfig): ConnectionOptions {

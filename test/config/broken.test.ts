@@ -53,7 +53,7 @@ const TABLE: readonly Row[] = [
   [
     '"maxConnections": 64',
     '▶"zzz": 64',
-    'services.chat.zzz: no such setting; here may stand endpoints, balance, sticky, tls',
+    'services.chat.zzz: no such setting; here may stand endpoints, balance, sticky, health',
   ],
   [
     '"ca": "certs',
@@ -228,6 +228,23 @@ const TABLE: readonly Row[] = [
     'services.chat.endpoints[1].weight: must be at least 1, not 0',
   ],
   ['"http://10.2.0.12:3000"]', '▶5]', 'services.chat.endpoints[1]: must be a URL, or { "url": ..., "weight": ... }'],
+  ['"maxConnections": 64', '"health": ▶"health"', 'services.chat.health: is not a path; write for example "/health"'],
+  [
+    '"maxConnections": 64',
+    '"health": { "kind": ▶"ping" }',
+    'services.chat.health.kind: must be one of "http", "tcp", "websocket", not "ping"',
+  ],
+  [
+    '"maxConnections": 64',
+    '"health": { "kind": "tcp", ▶"body": "ok" }',
+    'services.chat.health.body: has no effect on a "tcp" check',
+  ],
+  ['"maxConnections": 64', '"ejection": { "most": ▶101 }', 'services.chat.ejection.most: must be at most 100, not 101'],
+  [
+    '"maxConnections": 64',
+    '"retries": { "statuses": [▶404] }',
+    'services.chat.retries.statuses[0]: must be at least 500, not 404',
+  ],
   [
     '"maxConnections": 64',
     '"balance": ▶"random"',

@@ -25,7 +25,7 @@ class Request extends Seeker {
 }
 
 function open(t: Test, settings: Record<string, unknown>, before: Service | null = null): Service {
-  const service = new Service('chat', serviceConfig(settings), { stickyKey: null, before })
+  const service = new Service('chat', serviceConfig(settings), { stickyKey: null, before, onChange: () => {} })
   t.teardown(() => service.destroy())
   return service
 }
