@@ -38,6 +38,9 @@ const OPTIONS = {
   },
   unban: { config: { type: 'string' }, admin: { type: 'string' } },
   bans: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
+  services: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
+  drain: { config: { type: 'string' }, admin: { type: 'string' } },
+  undrain: { config: { type: 'string' }, admin: { type: 'string' } },
   'transcripts import': {
     config: { type: 'string' },
     from: { type: 'string' },
@@ -50,8 +53,8 @@ const OPTIONS = {
   'transcripts purge': { config: { type: 'string' }, 'dry-run': { type: 'boolean' } },
 } as const satisfies Record<CommandName, Record<string, { type: 'string' | 'boolean' }>>
 
-/** Commands that name what they act upon. */
-const WITH_SUBJECT: ReadonlySet<CommandName> = new Set(['ban', 'unban'])
+/** Commands that name what they act upon, and in how many words. */
+const SUBJECTS: Partial<Record<CommandName, number>> = { ban: 1, unban: 1, drain: 2, undrain: 2 }
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
 /** `words`: what stands beside the options, where the command takes such. */
@@ -79,7 +82,11 @@ const RUN: Record<CommandName, Command> = {
     (await import('./cli/sealing-commands.ts')).runUrlCommand('open', values, DEFAULT_CONFIG),
   ban,
   unban,
-  bans,
+  bans: async (values) => (await import('./cli/bans.ts')).runBans(await adminUrl('bans', values), values.json === true),
+  services: async (values) =>
+    (await import('./cli/services.ts')).runServices(await adminUrl('services', values), values.json === true),
+  drain: (values) => drain('drain', values),
+  undrain: (values) => drain('undrain', values),
   'transcripts import': async (values) =>
     (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('import', values, DEFAULT_CONFIG),
   'transcripts seal': async (values) =>
@@ -162,11 +169,13 @@ async function readOptions(
 ): Promise<{ values: Values; positionals: string[] }> {
   const options: NonNullable<ParseArgsConfig['options']> = OPTIONS[name]
   try {
-    const takesSubject = WITH_SUBJECT.has(name)
-    const allowPositionals = takesSubject || name === 'users'
+    const subjects = SUBJECTS[name] ?? 0
+    const allowPositionals = subjects > 0 || name === 'users'
     const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals, strict: true })
-    if (takesSubject && positionals.length !== 1) throw new UsageError(`usage: portcullis ${COMMANDS[name].usage}`)
-    return { values: { ...values, subject: positionals[0] } as Values, positionals }
+    if (subjects > 0 && positionals.length !== subjects) {
+      throw new UsageError(`usage: portcullis ${COMMANDS[name].usage}`)
+    }
+    return { values: { ...values, subject: positionals[0], object: positionals[1] } as Values, positionals }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (!code.startsWith('ERR_PARSE_ARGS')) throw error
@@ -311,11 +320,9 @@ async function unban(values: Values): Promise<number> {
   return told(await requestUnban(await adminUrl('unban', values), textOf(values.subject)!), 'unbanned')
 }
 
-async function bans(values: Values): Promise<number> {
-  const { bansText, requestBans } = await import('./cli/bans.ts')
-  const answer = await requestBans(await adminUrl('bans', values))
-  if ('problem' in answer) return told(answer.problem, '')
-  return print(values.json === true ? `${JSON.stringify(answer, null, 2)}\n` : bansText(answer))
+async function drain(action: 'drain' | 'undrain', { subject, object, ...values }: Values): Promise<number> {
+  const { runDrain } = await import('./cli/services.ts')
+  return runDrain(await adminUrl(action, values), action, String(subject), String(object))
 }
 
 function told(problem: string | null, done: string): number {

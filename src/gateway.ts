@@ -9,6 +9,7 @@ import type { Environment } from './config/secrets.ts'
 import type { Configuration, StoreConfig } from './config/shape.ts'
 import { ConfigurationError } from './errors.ts'
 import type { AddressCaps } from './exchange/address-caps.ts'
+import type { ServiceBook } from './exchange/service-book.ts'
 import { closeTunnels, endTunnels, tunnelCount } from './exchange/tunnels.ts'
 import { Bans } from './limits/bans.ts'
 import { type LimitStore, makeStore } from './limits/store.ts'
@@ -18,9 +19,12 @@ import { type FileWatch, watchFiles } from './listen/watch.ts'
 import { CurrentLog } from './observe/current-log.ts'
 import { type Log, makeLog } from './observe/log.ts'
 import { GatewayMetrics } from './observe/metrics.ts'
+import { addGatewayGauges } from './plan/gateway-gauges.ts'
 import { LimitReport } from './plan/limit-events.ts'
 import { makePlan, type Plan } from './plan/plan.ts'
+import { addServiceGauges } from './plan/service-gauges.ts'
 import { makeAdmin } from './responders/admin.ts'
+import { viewOf } from './upstream/service-view.ts'
 
 export interface GatewayOptions {
   readonly configPath: string
@@ -49,6 +53,10 @@ export class Gateway {
   readonly #bans = new Bans(() => this.#endBanned())
   #limitReport: LimitReport | null = null
   #plan: Plan | null = null
+  readonly #services: ServiceBook = {
+    all: () => [...(this.#plan?.services.values() ?? [])].map(viewOf),
+    drain: (service, endpoint, isDrained) => this.#plan?.services.get(service)?.drain(endpoint, isDrained) ?? false,
+  }
   #configuration: Configuration | null = null
   #log: CurrentLog | null = null
   #logKey = ''
@@ -81,23 +89,8 @@ export class Gateway {
       throw error
     }
     this.#record('sys_startup')
-    this.#metrics.gauge('websockets_open', 'WebSockets open now.', tunnelCount)
-    this.#metrics.gauge(
-      'connections_open',
-      'Connections open now, all listeners.',
-      () => this.#listeners.connectionCount,
-    )
-    this.#metrics.gauges(
-      'certificate_expiry_timestamp_seconds',
-      'End of served certificates, Unix time; of many, those that end first.',
-      ['listener', 'certificate', 'file'],
-      () => this.#certificates.ends,
-    )
-    this.#metrics.gauge(
-      'log_lines_dropped',
-      'Lines that the logs lost: full disks, closed pipes.',
-      () => this.#log?.dropped ?? 0,
-    )
+    addServiceGauges(this.#metrics, this.#services)
+    addGatewayGauges(this.#metrics, this.#listeners, this.#certificates, () => this.#log?.dropped ?? 0)
   }
 
   /** Once started. */
@@ -202,6 +195,7 @@ export class Gateway {
           isReady: () => this.#readiness(),
           metrics: this.#metrics,
           bans: this.#bans,
+          services: this.#services,
           audit: log.audit,
         }),
       })
@@ -280,6 +274,11 @@ export class Gateway {
     if (denies && this.#store?.isUp === false)
       reasons.push('the limit store does not answer, and limits are set to deny')
     reasons.push(...this.#certificates.troubles)
+    // One service that is down is its own trouble; all of them are this gateway's, and another one may reach them.
+    const services = this.#services.all()
+    const isCutOff =
+      services.length > 0 && services.every((each) => each.endpoints.every(({ state }) => state === 'down'))
+    if (isCutOff) reasons.push('no endpoint of any service is up')
     return { ready: reasons.length === 0, reasons }
   }
 

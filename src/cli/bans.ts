@@ -1,10 +1,8 @@
 /** The commands that ban, unban and list, by the admin listener of a running gateway. It knows its paths and answers. */
-import { request } from 'node:http'
+import { askAdmin } from './admin-request.ts'
+import { complain, FAILED, print } from './said.ts'
 
-const WAIT_MS = 5000
-const MAX_BYTES = 8 * 1024 * 1024
-
-export interface BanLine {
+interface BanLine {
   readonly subject: string
   readonly until: string | null
   readonly reason: string
@@ -13,22 +11,28 @@ export interface BanLine {
 /** Null where it is done, else why not. `time` '' is a ban without an end. */
 export async function requestBan(base: URL, subject: string, time: string, reason: string): Promise<string | null> {
   const wish = { subject, ...(time === '' ? {} : { for: time }), ...(reason === '' ? {} : { reason }) }
-  const answer = await ask(base, 'POST', '/bans', JSON.stringify(wish))
+  const answer = await askAdmin(base, 'POST', '/bans', JSON.stringify(wish))
   return 'problem' in answer ? answer.problem : null
 }
 
 export async function requestUnban(base: URL, subject: string): Promise<string | null> {
-  const answer = await ask(base, 'DELETE', `/bans?subject=${encodeURIComponent(subject)}`, '')
+  const answer = await askAdmin(base, 'DELETE', `/bans?subject=${encodeURIComponent(subject)}`, '')
   return 'problem' in answer ? answer.problem : null
 }
 
-export async function requestBans(base: URL): Promise<{ readonly problem: string } | readonly BanLine[]> {
-  const answer = await ask(base, 'GET', '/bans', '')
-  return 'problem' in answer ? answer : (answer.value as { bans: BanLine[] }).bans
+/** Prints all bans. @returns The exit code. */
+export async function runBans(base: URL, asJson: boolean): Promise<number> {
+  const answer = await askAdmin(base, 'GET', '/bans', '')
+  if ('problem' in answer) {
+    complain(`portcullis: ${answer.problem}`)
+    return FAILED
+  }
+  const { bans } = answer.value as { bans: BanLine[] }
+  return print(asJson ? `${JSON.stringify(bans, null, 2)}\n` : bansText(bans))
 }
 
 /** A line for each ban: subject, end, why. */
-export function bansText(bans: readonly BanLine[]): string {
+function bansText(bans: readonly BanLine[]): string {
   if (bans.length === 0) return 'nobody is banned\n'
   const width = Math.max(...bans.map(({ subject }) => subject.length))
   const lines = bans.map(({ subject, until, reason }) => {
@@ -36,40 +40,4 @@ export function bansText(bans: readonly BanLine[]): string {
     return `${subject.padEnd(width)}  ${end}${reason === '' ? '' : `  ${reason}`}`
   })
   return `${lines.join('\n')}\n`
-}
-
-type Answer = { readonly value: unknown } | { readonly problem: string }
-
-function ask(base: URL, method: string, path: string, body: string): Promise<Answer> {
-  const url = new URL(path, base)
-  return new Promise((resolve) => {
-    const headers = body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const sent = request(url, { method, agent: false, headers, timeout: WAIT_MS }, (answer) => {
-      let text = ''
-      answer.setEncoding('utf8')
-      answer.on('data', (piece: string) => {
-        text += piece
-        if (text.length > MAX_BYTES) sent.destroy(new Error('the answer is too long'))
-      })
-      answer.on('end', () => resolve(answerOf(base, answer.statusCode ?? 0, text)))
-    })
-    sent.on('timeout', () => sent.destroy(new Error('ETIMEDOUT')))
-    sent.on('error', (error: NodeJS.ErrnoException) => {
-      resolve({ problem: `the gateway at ${base.host} does not answer (${error.code ?? error.message})` })
-    })
-    sent.end(body)
-  })
-}
-
-function answerOf(base: URL, status: number, text: string): Answer {
-  let value: unknown = null
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // What it is not, the status says.
-  }
-  if (status === 200 && value !== null) return { value }
-  const { error, title } = (value ?? {}) as { error?: unknown; title?: unknown }
-  const said = typeof error === 'string' ? error : typeof title === 'string' ? title : `status ${status}`
-  return { problem: `the gateway at ${base.host} refused: ${said}` }
 }

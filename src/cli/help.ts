@@ -150,6 +150,29 @@ the store, and closes open WebSockets. Written to the audit log. It speaks to th
   --config FILE   where the address of the admin listener stands (default: config/gateway.json)
   --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
   },
+  services: {
+    usage: 'services [--json] [--config FILE] [--admin URL]',
+    about: 'show the endpoints of all services: in, down, ejected, drained, and what runs there',
+    more: `  --json          as JSON
+  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
+  --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
+  },
+  drain: {
+    usage: 'drain SERVICE ENDPOINT [--config FILE] [--admin URL]',
+    about: 'send no new clients to an endpoint; what runs there goes on',
+    more: `ENDPOINT is host and port as "services" shows it. Sessions of socket.io that are bound to it stay, and open WebSockets
+and streams too: see with "services" when nothing is left. It holds in this gateway until "undrain" or a restart, over reloads too.
+Written to the audit log.
+
+  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
+  --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
+  },
+  undrain: {
+    usage: 'undrain SERVICE ENDPOINT [--config FILE] [--admin URL]',
+    about: 'send new clients to an endpoint again, few at first',
+    more: `  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
+  --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
+  },
   'transcripts import': {
     usage: 'transcripts import --from PATH [--channel NAME] [--remove] [--replace] [--config FILE]',
     about: 'seal transcripts from elsewhere into the folder',

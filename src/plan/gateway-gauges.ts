@@ -1,0 +1,23 @@
+/** What the metrics page shows of the gateway as it stands now. Only where numbers come from. */
+import { tunnelCount } from '../exchange/tunnels.ts'
+import type { CertificateCare } from '../listen/certificate-care.ts'
+import type { ListenerSet } from '../listen/listener-set.ts'
+import type { GatewayMetrics } from '../observe/metrics.ts'
+
+/** `linesDropped` is what the logs lost up to now. */
+export function addGatewayGauges(
+  metrics: GatewayMetrics,
+  listeners: ListenerSet,
+  certificates: CertificateCare,
+  linesDropped: () => number,
+): void {
+  metrics.gauge('websockets_open', 'WebSockets open now.', tunnelCount)
+  metrics.gauge('connections_open', 'Connections open now, all listeners.', () => listeners.connectionCount)
+  metrics.gauges(
+    'certificate_expiry_timestamp_seconds',
+    'End of served certificates, Unix time; of many, those that end first.',
+    ['listener', 'certificate', 'file'],
+    () => certificates.ends,
+  )
+  metrics.gauge('log_lines_dropped', 'Lines that the logs lost: full disks, closed pipes.', linesDropped)
+}
