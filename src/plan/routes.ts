@@ -98,6 +98,8 @@ export class RouteBuilder {
   readonly #keys: Keys | null
   readonly #issuers: ReadonlyMap<string, OpenIssuer>
   readonly #inspectors = new Map<string, Stage>()
+  /** How many routes have the same path. */
+  readonly #atPath = new Map<string, number>()
 
   /** Tells what is wrong with the header settings of the routes. */
   constructor(config: Configuration, standing: Standing, { services, keys, issuers }: RouteParts, findings: Findings) {
@@ -106,6 +108,7 @@ export class RouteBuilder {
     this.#config = config
     this.#standing = standing
     this.#services = services
+    for (const { path } of config.routes) this.#atPath.set(path, (this.#atPath.get(path) ?? 0) + 1)
     for (const [index, route] of config.routes.entries()) {
       const problems = headerProblems(route.headers).map((problem) => `routes[${index}].headers.${problem}`)
       if (problems.length > 0) findings.attempt(() => fail(problems))
@@ -226,7 +229,7 @@ export class RouteBuilder {
 
   /** The path, and the methods where that is not enough to tell routes apart. */
   #defaultName(config: RouteConfig): string {
-    const isAlone = this.#config.routes.every((other) => other === config || other.path !== config.path)
+    const isAlone = this.#atPath.get(config.path) === 1
     return isAlone ? config.path : `${config.methods.join(',')} ${config.hosts.join(',')}${config.path}`
   }
 
