@@ -9,7 +9,6 @@ import type { Environment } from './config/secrets.ts'
 import type { Configuration, StoreConfig } from './config/shape.ts'
 import { ConfigurationError } from './errors.ts'
 import type { AddressCaps } from './exchange/address-caps.ts'
-import type { ServiceBook } from './exchange/service-book.ts'
 import { closeTunnels, endTunnels, tunnelCount } from './exchange/tunnels.ts'
 import { Bans } from './limits/bans.ts'
 import { type LimitStore, makeStore } from './limits/store.ts'
@@ -24,7 +23,7 @@ import { LimitReport } from './plan/limit-events.ts'
 import { makePlan, type Plan } from './plan/plan.ts'
 import { addServiceGauges } from './plan/service-gauges.ts'
 import { makeAdmin } from './responders/admin.ts'
-import { viewOf } from './upstream/service-view.ts'
+import { isCutOff, serviceBook } from './upstream/service-view.ts'
 
 export interface GatewayOptions {
   readonly configPath: string
@@ -53,10 +52,7 @@ export class Gateway {
   readonly #bans = new Bans(() => this.#endBanned())
   #limitReport: LimitReport | null = null
   #plan: Plan | null = null
-  readonly #services: ServiceBook = {
-    all: () => [...(this.#plan?.services.values() ?? [])].map(viewOf),
-    drain: (service, endpoint, isDrained) => this.#plan?.services.get(service)?.drain(endpoint, isDrained) ?? false,
-  }
+  readonly #services = serviceBook(() => this.#plan?.services)
   #configuration: Configuration | null = null
   #log: CurrentLog | null = null
   #logKey = ''
@@ -274,11 +270,7 @@ export class Gateway {
     if (denies && this.#store?.isUp === false)
       reasons.push('the limit store does not answer, and limits are set to deny')
     reasons.push(...this.#certificates.troubles)
-    // One service that is down is its own trouble; all of them are this gateway's, and another one may reach them.
-    const services = this.#services.all()
-    const isCutOff =
-      services.length > 0 && services.every((each) => each.endpoints.every(({ state }) => state === 'down'))
-    if (isCutOff) reasons.push('no endpoint of any service is up')
+    if (isCutOff(this.#services)) reasons.push('no endpoint of any service is up')
     return { ready: reasons.length === 0, reasons }
   }
 

@@ -1,9 +1,25 @@
-/** Shows services to an operator. It changes nothing. */
-import type { EndpointView, ServiceView } from '../exchange/service-book.ts'
+/** Shows the services of the present plan to an operator. It knows no plan. */
+import type { EndpointView, ServiceBook, ServiceView } from '../exchange/service-book.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Service } from './service.ts'
 
-export function viewOf(service: Service): ServiceView {
+type Services = ReadonlyMap<string, Service>
+
+/** `read` gives those of the present plan. */
+export function serviceBook(read: () => Services | undefined): ServiceBook {
+  return {
+    all: () => [...(read()?.values() ?? [])].map(viewOf),
+    drain: (service, endpoint, isDrained) => read()?.get(service)?.drain(endpoint, isDrained) ?? false,
+  }
+}
+
+/** One service that is down is its own trouble; all of them are this gateway's, and another one may reach them. */
+export function isCutOff(services: ServiceBook): boolean {
+  const all = services.all()
+  return all.length > 0 && all.every(({ endpoints }) => endpoints.every(({ state }) => state === 'down'))
+}
+
+function viewOf(service: Service): ServiceView {
   return {
     name: service.name,
     circuit: service.circuit.state,
