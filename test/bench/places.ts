@@ -37,13 +37,15 @@ function finder(endpoints: number, settings: object): (turn: number) => void {
 
 const route = { methods: new Set(['GET']), name: '' } as unknown as Route
 const path = (i: number): string => `/area-${i % 100}/part-${i}/${i % 2 === 0 ? '*' : 'exact'}`
-const router = makeRouter(Array.from({ length: ROUTES }, (_, i) => ({ hosts: [], path: path(i), route })))
+const router = makeRouter(
+  Array.from({ length: ROUTES }, (_, i) => ({ hosts: [], path: path(i), conditions: [], route })),
+)
 const asked = Array.from({ length: ROUTES }, (_, i) => path(i).replace('*', 'deep/below/it'))
-const few = makeRouter(Array.from({ length: 10 }, (_, i) => ({ hosts: [], path: path(i), route })))
+const few = makeRouter(Array.from({ length: 10 }, (_, i) => ({ hosts: [], path: path(i), conditions: [], route })))
 
 const SUBJECTS: Readonly<Record<string, (turn: number) => void>> = {
-  'a route among 10,000': (turn) => void router('chat.example', asked[turn % ROUTES]!, 'GET'),
-  'a route among 10': (turn) => void few('chat.example', asked[turn % 10]!, 'GET'),
+  'a route among 10,000': (turn) => void router('chat.example', asked[turn % ROUTES]!, 'GET', []),
+  'a route among 10': (turn) => void few('chat.example', asked[turn % 10]!, 'GET', []),
   'the only endpoint': finder(1, {}),
   'round robin, 3 endpoints': finder(3, {}),
   'least load, 3 endpoints': finder(3, { balance: 'least-load' }),
