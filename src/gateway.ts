@@ -195,6 +195,7 @@ export class Gateway {
           audit: log.audit,
         }),
       })
+      await Promise.all([...plan.services.values()].map((service) => service.whenNamed()))
       const changed = await this.#listeners.exchange(plan.sockets, plan.drain)
       if (!isFirst) this.#sayChanges(changed)
     } catch (error) {

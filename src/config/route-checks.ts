@@ -5,6 +5,7 @@
 import { PATH_PATTERN, variableNames } from '../http/path-pattern.ts'
 import type { SettingPath } from './document.ts'
 import { type Findings, listOf, membersOf, textOf } from './findings.ts'
+import { checkNames } from './name-checks.ts'
 import { RouteTies, repeatedNames } from './route-ties.ts'
 
 type Members = ReturnType<typeof membersOf>
@@ -102,7 +103,9 @@ function checkService(name: string, service: Members, findings: Findings): void 
     seen.add(text)
   }
   checkHealth(membersOf(service.health), [...path, 'health'], findings)
-  checkSticky(membersOf(service.sticky), endpoints.length, [...path, 'sticky'], findings)
+  checkNames(service, endpoints, path, findings)
+  const isAlone = endpoints.length === 1 && service.dns === undefined
+  checkSticky(membersOf(service.sticky), isAlone, [...path, 'sticky'], findings)
 }
 
 function checkHealth(health: Members, path: SettingPath, findings: Findings): void {
@@ -113,7 +116,7 @@ function checkHealth(health: Members, path: SettingPath, findings: Findings): vo
   }
 }
 
-function checkSticky(sticky: Members, endpoints: number, path: SettingPath, findings: Findings): void {
+function checkSticky(sticky: Members, isAlone: boolean, path: SettingPath, findings: Findings): void {
   const cookie = textOf(sticky.cookie)
   if (sticky.by === 'socket.io') {
     for (const key of ['cookie', 'sameSite']) {
@@ -122,5 +125,5 @@ function checkSticky(sticky: Members, endpoints: number, path: SettingPath, find
   } else if (cookie !== null && !cookie.startsWith('__Host-')) {
     findings.warn([...path, 'cookie'], 'does not begin with "__Host-", so that another subdomain could set it')
   }
-  if (sticky.by !== undefined && endpoints === 1) findings.warn(path, 'has no effect: there is one endpoint')
+  if (sticky.by !== undefined && isAlone) findings.warn(path, 'has no effect: there is one endpoint')
 }

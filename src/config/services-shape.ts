@@ -1,6 +1,7 @@
 /** The settings of the internal services that requests go to. It knows no route. */
 import { z } from 'zod'
 import { breaker, checks, ejection, retries } from './health-shape.ts'
+import { names } from './names-shape.ts'
 import { count, duration, file, secret, TOKEN } from './shape-terms.ts'
 
 const url = z
@@ -107,6 +108,7 @@ export const service = z.strictObject({
     .min(1, 'has no endpoint; write at least one URL')
     .max(256)
     .describe('Base URLs, or `{ "url": ..., "weight": 2 }`.'),
+  dns: names,
   balance,
   sticky,
   health: checks,
@@ -153,6 +155,13 @@ export const service = z.strictObject({
     100_000,
   ),
   maxSockets: count(10_000, 'WebSockets to one endpoint at once.', 1, 1_000_000),
+  maxTotalRequests: count(
+    1_000_000,
+    'Requests and event streams at once over all endpoints of the service together.',
+    1,
+    1_000_000,
+  ),
+  maxTotalSockets: count(1_000_000, 'WebSockets at once over all endpoints of the service together.', 1, 1_000_000),
   maxWaiting: count(1024, 'Requests that may wait while every endpoint is full; over it 503.', 0, 100_000),
   maxWait: duration('5 seconds', 'How long a request may wait for an endpoint that is not full; then 503.'),
   timeouts: z

@@ -12,7 +12,7 @@ export interface ServiceView {
 export interface EndpointView {
   /** Host and port: internal, for the operator only. */
   readonly name: string
-  readonly state: 'in' | 'warming' | 'down' | 'ejected' | 'drained'
+  readonly state: 'in' | 'warming' | 'down' | 'ejected' | 'drained' | 'leaving'
   readonly weight: number
   readonly requests: number
   readonly sockets: number

@@ -27,7 +27,11 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
   tls_handshake_failures_total: ['reason', 'TLS handshakes that came to nothing.', 'listener'],
   ocsp_total: ['outcome', 'Attempts to fetch an OCSP answer for stapling.'],
   upstream_retries_total: ['outcome', 'Further tries of requests, and those that the budget did not allow.', 'service'],
-  endpoint_changes_total: ['change', 'Endpoints that left or came back, circuits that opened or closed.', 'service'],
+  endpoint_changes_total: [
+    'change',
+    'Endpoints that left or came back, names, circuits that opened or closed.',
+    'service',
+  ],
 }
 
 const PROTOCOLS = ['http/1.0', 'http/1.1', 'h2'] as const

@@ -114,13 +114,15 @@ function openServices(config: Configuration, standing: Standing, findings: Findi
   return services
 }
 
-const BAD: ReadonlySet<Change> = new Set(['down', 'ejected', 'opened'])
+const BAD: ReadonlySet<Change> = new Set(['down', 'ejected', 'opened', 'unresolved'])
+const NAMED: ReadonlySet<Change> = new Set(['unresolved', 'resolved'])
 
 /** One line and one count for each change; the log knows the endpoint, the counters do not. */
 function changeTeller({ log, metrics }: Standing): ServiceParts['onChange'] {
   return (service, change, endpoint, reason) => {
     metrics.count('endpoint_changes_total', change, service)
-    const text = endpoint === '' ? `The circuit of a service ${change}` : `An endpoint is ${change}`
+    const what = NAMED.has(change) ? 'The name of endpoints' : 'An endpoint'
+    const text = endpoint === '' ? `The circuit of a service ${change}` : `${what} is ${change}`
     log.gateway[BAD.has(change) ? 'warn' : 'info'](text, { service, endpoint, reason })
   }
 }

@@ -29,8 +29,11 @@ export class EndpointState {
   /** When it came back last; it warms up from then on. */
   backAt = Number.NEGATIVE_INFINITY
 
+  /** Its name does not lead to it any more. */
+  isGone = false
+
   /** New clients may come. */
   get isIn(): boolean {
-    return this.isUp && this.ejectedUntil === 0 && !this.isDrained
+    return this.isUp && this.ejectedUntil === 0 && !this.isDrained && !this.isGone
   }
 }

@@ -19,10 +19,14 @@ const H2_CONNECTIONS = 8
 export class Endpoint {
   /** `host:port`, for the log and the admin listener only: it is internal. */
   readonly name: string
+  /** What tells it from all others of its service, on every gateway. */
+  readonly key: string
   /** What clients may know of it. */
   readonly id: string
   readonly url: string
-  readonly weight: number
+  weight: number
+  /** Greater ones are for when nobody else is there. */
+  priority: number
   /** The same on every gateway. */
   readonly seed: number
   readonly state: EndpointState
@@ -38,19 +42,25 @@ export class Endpoint {
   /** The account of round robin. */
   credit = 0
 
-  constructor(place: EndpointPlace, state: EndpointState, config: ServiceConfig, tls: ConnectionOptions) {
+  readonly #totals: Totals
+
+  constructor(place: EndpointPlace, id: string, { state, totals, config, tls }: EndpointParts) {
     const url = new URL(place.url)
-    this.name = url.host
-    this.id = place.id
+    this.target = targetOf(url, place, config, tls)
+    const { host, port } = this.target
+    this.name = place.address === null ? url.host : `${host.includes(':') ? `[${host}]` : host}:${port}`
+    this.id = id
+    this.key = place.key
     this.url = place.url
     this.weight = place.weight
+    this.priority = place.priority
     this.share = place.weight
-    this.seed = hashText(place.url)
+    this.seed = hashText(place.key)
     this.state = state
+    this.#totals = totals
     const isHttp1 = config.protocol === 'http/1.1'
     this.#maxRequests = isHttp1 ? config.maxConnections : Math.min(config.maxConnections, H2_CONNECTIONS) * H2_STREAMS
     this.#maxSockets = config.maxSockets
-    this.target = targetOf(url, config, tls)
     const engines = openEngines(url, this.target, config)
     this.requests = engines.requests
     this.tunnels = engines.tunnels
@@ -66,13 +76,23 @@ export class Endpoint {
   }
 
   take(forSocket: boolean): void {
-    if (forSocket) this.state.sockets++
-    else this.state.requests++
+    if (forSocket) {
+      this.state.sockets++
+      this.#totals.sockets++
+    } else {
+      this.state.requests++
+      this.#totals.requests++
+    }
   }
 
   release(forSocket: boolean): void {
-    if (forSocket) this.state.sockets--
-    else this.state.requests--
+    if (forSocket) {
+      this.state.sockets--
+      this.#totals.sockets--
+    } else {
+      this.state.requests--
+      this.#totals.requests--
+    }
   }
 
   /** Lets what runs end. */
@@ -85,20 +105,38 @@ export class Endpoint {
   }
 }
 
-/** Where an endpoint is, and what it is called towards clients. */
+/** Where an endpoint is. */
 export interface EndpointPlace {
   readonly url: string
-  readonly id: string
+  readonly key: string
   readonly weight: number
+  readonly priority: number
+  /** Where its name leads; null: the system says so for every connection. */
+  readonly address: string | null
+  /** Null: that of the URL. */
+  readonly port: number | null
 }
 
-function targetOf(url: URL, config: ServiceConfig, tls: ConnectionOptions): CheckTarget {
+/** What runs at a service, counted over reloads. */
+export class Totals {
+  requests = 0
+  sockets = 0
+}
+
+export interface EndpointParts {
+  readonly state: EndpointState
+  readonly totals: Totals
+  readonly config: ServiceConfig
+  readonly tls: ConnectionOptions
+}
+
+function targetOf(url: URL, place: EndpointPlace, config: ServiceConfig, tls: ConnectionOptions): CheckTarget {
   const isSecure = url.protocol === 'https:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const name = config.tls.serverName ?? host
   return {
-    host,
-    port: url.port === '' ? (isSecure ? 443 : 80) : Number(url.port),
+    host: place.address ?? host,
+    port: place.port ?? (url.port === '' ? (isSecure ? 443 : 80) : Number(url.port)),
     authority: url.host,
     // An address is no server name (RFC 6066, 3); it is checked against the certificate all the same.
     tls: isSecure ? { ...tls, servername: isIP(name) === 0 ? name : '' } : null,
@@ -119,5 +157,5 @@ function openEngines(
   const own = tls === null ? null : { ...tls, ALPNProtocols: ['http/1.1'] }
   const http1 = new Http1Pool({ host, port, tls: own, ...bounds })
   if (config.protocol === 'http/1.1' || tls === null) return { requests: http1, tunnels: http1 }
-  return { requests: new UndiciEndpoint({ origin: url.origin, tls, ...bounds }), tunnels: http1 }
+  return { requests: new UndiciEndpoint({ origin: url.origin, host, port, tls, ...bounds }), tunnels: http1 }
 }

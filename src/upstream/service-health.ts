@@ -6,7 +6,10 @@ import type { ServiceConfig } from '../config/shape.ts'
 import { joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
 import type { Endpoint } from './endpoint.ts'
 
-export type Change = 'down' | 'up' | 'ejected' | 'back' | 'drained' | 'undrained' | 'opened' | 'closed'
+export type Change =
+  | ('down' | 'up' | 'ejected' | 'back' | 'drained' | 'undrained' | 'found' | 'gone')
+  | ('opened' | 'closed')
+  | ('unresolved' | 'resolved')
 
 /** Who is told of changes: once each, for the log and the counters. `endpoint` is internal. */
 export type OnChange = (change: Change, endpoint: string, reason: string) => void
@@ -59,9 +62,14 @@ export class ServiceHealth implements Ticking {
   }
 
   #maySpare(endpoint: Endpoint): boolean {
-    const most = Math.floor((this.#endpoints.length * this.#config.ejection.most) / 100)
+    let all = 0
     let out = 0
-    for (const each of this.#endpoints) if (each !== endpoint && !each.state.isIn) out++
+    for (const each of this.#endpoints) {
+      if (each.state.isGone) continue
+      all++
+      if (each !== endpoint && !each.state.isIn) out++
+    }
+    const most = Math.floor((all * this.#config.ejection.most) / 100)
     return out < most
   }
 
@@ -104,6 +112,25 @@ export class ServiceHealth implements Ticking {
     this.#onChange(isDrained ? 'drained' : 'undrained', endpoint.name, 'an operator asked for it')
   }
 
+  /** Its name leads to it since now. Where others are there, it warms up, and a check has to speak for it first. */
+  onFound(endpoint: Endpoint, joins: boolean): void {
+    const { state } = endpoint
+    const { health } = this.#config
+    if (joins) {
+      if (health !== undefined) {
+        state.isUp = false
+        state.streak = health.rise - 1
+      }
+      this.#welcome(endpoint)
+      this.#recount()
+    }
+    this.#onChange('found', endpoint.name, 'its name leads to it')
+  }
+
+  onGone(endpoint: Endpoint): void {
+    this.#onChange('gone', endpoint.name, 'its name does not lead to it any more')
+  }
+
   #welcome(endpoint: Endpoint): void {
     const { state } = endpoint
     state.backAt = performance.now()
@@ -136,7 +163,7 @@ export class ServiceHealth implements Ticking {
       endpoint.share = endpoint.weight * warm
       if (warm < 1 || endpoint.state.ejectedUntil !== 0) isWaiting = true
     }
-    this.available = this.#endpoints.filter(({ state }) => state.isIn)
+    this.available = nearest(this.#endpoints.filter(({ state }) => state.isIn))
     if (isWaiting === this.#ticks) return
     this.#ticks = isWaiting
     if (isWaiting) joinClock(this)
@@ -147,4 +174,11 @@ export class ServiceHealth implements Ticking {
     if (this.#ticks) leaveClock(this)
     this.#ticks = false
   }
+}
+
+/** Nobody further away while somebody is near (RFC 2782). */
+function nearest(all: readonly Endpoint[]): readonly Endpoint[] {
+  let least = Number.POSITIVE_INFINITY
+  for (const { priority } of all) least = Math.min(least, priority)
+  return all.every(({ priority }) => priority === least) ? all : all.filter(({ priority }) => priority === least)
 }

@@ -16,7 +16,10 @@ export function serviceBook(read: () => Services | undefined): ServiceBook {
 /** One service that is down is its own trouble; all of them are this gateway's, and another one may reach them. */
 export function isCutOff(services: ServiceBook): boolean {
   const all = services.all()
-  return all.length > 0 && all.every(({ endpoints }) => endpoints.every(({ state }) => state === 'down'))
+  return (
+    all.length > 0 &&
+    all.every(({ endpoints }) => endpoints.every(({ state }) => state === 'down' || state === 'leaving'))
+  )
 }
 
 function viewOf(service: Service): ServiceView {
@@ -34,6 +37,7 @@ function viewOfEndpoint(endpoint: Endpoint): EndpointView {
 }
 
 function stateOf({ state, share, weight }: Endpoint): EndpointView['state'] {
+  if (state.isGone) return 'leaving'
   if (state.isDrained) return 'drained'
   if (!state.isUp) return 'down'
   if (state.ejectedUntil !== 0) return 'ejected'

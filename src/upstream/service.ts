@@ -10,10 +10,12 @@ import { type Affinity, makeAffinity, opaqueId } from './affinity.ts'
 import { type Balance, makeBalance } from './balance.ts'
 import { Breaker, Circuit } from './breaker.ts'
 import { Checks } from './checks.ts'
-import { Endpoint } from './endpoint.ts'
+import { Endpoint, type EndpointPlace, Totals } from './endpoint.ts'
 import { EndpointState } from './endpoint-state.ts'
 import { type KeyOf, makeHashKey } from './hash-key.ts'
+import type { NameMemory } from './name-watch.ts'
 import { RetryBudget } from './retry-budget.ts'
+import { Roster } from './roster.ts'
 import type { Seeker } from './seeker.ts'
 import { type Change, ServiceHealth } from './service-health.ts'
 import { WaitingLine } from './waiting-line.ts'
@@ -31,19 +33,21 @@ export interface ServiceParts {
 export class Service {
   readonly name: string
   readonly config: ServiceConfig
-  readonly endpoints: readonly Endpoint[]
   /** Null where clients belong nowhere. */
   readonly affinity: Affinity | null
   /** Null where nothing is hashed. */
   readonly keyOf: KeyOf | null
   readonly retryBudget: RetryBudget
   readonly circuit: Circuit
+  readonly totals: Totals
   readonly #stickyKey: string | null
+  readonly #roster: Roster
   readonly #balance: Balance
   readonly #line: WaitingLine
   readonly #health: ServiceHealth
   readonly #checks: Checks | null
   readonly #breaker: Breaker | null
+  #isWatched = false
 
   /** Reads the TLS files of the service: throws where one cannot be read. Connects to nothing yet. */
   constructor(name: string, config: ServiceConfig, { stickyKey, before, onChange }: ServiceParts) {
@@ -55,20 +59,23 @@ export class Service {
     this.keyOf = makeHashKey(config.balance)
     this.affinity = config.sticky === undefined ? null : makeAffinity(name, config.sticky, (id) => this.#endpointOf(id))
     this.#line = new WaitingLine(config.maxWaiting, config.maxWait, (seeker) => this.#choose(seeker))
-    this.endpoints = config.endpoints.map(({ url, weight }, i) => {
-      const known = before?.endpoints.find((each) => each.url === url)?.state
-      const place = { url, weight, id: opaqueId(name, url, i, stickyKey) }
-      return new Endpoint(place, known ?? new EndpointState(), config, tls)
-    })
     const { health, breaker, retries } = config
-    // Nobody would ever see that it is well again.
-    if (health === undefined) for (const { state } of this.endpoints) state.isUp = true
+    this.totals = before?.totals ?? new Totals()
+    const past = pastOf(before, config)
+    const open = (place: EndpointPlace): Endpoint => {
+      const at = config.endpoints.findIndex(({ url }) => url === place.url)
+      const state = past.states.get(place.key) ?? new EndpointState()
+      // Nobody would ever see that it is well again.
+      if (health === undefined) state.isUp = true
+      state.isGone = false
+      const id = opaqueId(name, place.key, at, stickyKey)
+      return new Endpoint(place, id, { state, totals: this.totals, config, tls })
+    }
     this.retryBudget = new RetryBudget(retries.budget, retries.least, performance.now())
     this.#health = new ServiceHealth(config, (change, endpoint, reason) => {
       onChange(name, change, endpoint, reason)
       this.#line.move()
     })
-    this.#health.setEndpoints(this.endpoints)
     this.#checks =
       health === undefined ? null : new Checks(health, (endpoint, problem) => this.#health.onCheck(endpoint, problem))
     this.circuit = before?.circuit ?? new Circuit()
@@ -76,6 +83,17 @@ export class Service {
       breaker === undefined
         ? null
         : new Breaker(breaker, this.circuit, (change) => onChange(name, change, '', 'what became of requests'))
+    this.#roster = new Roster(config, past.names, {
+      open,
+      onEndpoints: (endpoints) => this.#setEndpoints(endpoints),
+      onFound: (endpoint, joins) => this.#health.onFound(endpoint, joins),
+      onGone: (endpoint) => this.#health.onGone(endpoint),
+      onTrouble: (host, reason) => {
+        if (reason === '') onChange(name, 'resolved', host, 'DNS answers as it should')
+        else onChange(name, 'unresolved', host, reason)
+      },
+    })
+    this.#health.setEndpoints(this.#roster.endpoints)
   }
 
   /** True where this configuration would make the same service: then its connections are kept over a reload. */
@@ -91,14 +109,39 @@ export class Service {
     return this.#line.length
   }
 
-  /** Begins the checks, once the service is in use. */
+  /** Those that leave are among them. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#roster.endpoints
+  }
+
+  /** What is known of names, by URL, for the service that comes after this one. */
+  memories(): ReadonlyMap<string, NameMemory> {
+    return this.#roster.memories()
+  }
+
+  /** When it is known where names lead, or that nobody says so. Never rejects. */
+  whenNamed(): Promise<void> {
+    return this.#roster.whenAsked()
+  }
+
+  /** Begins the checks, and follows names, once the service is in use. */
   watch(): void {
+    this.#isWatched = true
     this.#checks?.watch(this.endpoints)
+    this.#roster.watch()
   }
 
   /** Another service has taken over. */
   unwatch(): void {
+    this.#isWatched = false
     this.#checks?.watch([])
+    this.#roster.unwatch()
+  }
+
+  #setEndpoints(endpoints: readonly Endpoint[]): void {
+    this.#health.setEndpoints(endpoints)
+    if (this.#isWatched) this.#checks?.watch(endpoints)
+    this.#line.move()
   }
 
   /** Those that new clients may come to. */
@@ -153,6 +196,8 @@ export class Service {
   /** Null where it must wait. */
   #choose(seeker: Seeker): Endpoint | null {
     const { pin, isWebSocket } = seeker
+    const { maxTotalRequests, maxTotalSockets } = this.config
+    if (isWebSocket ? this.totals.sockets >= maxTotalSockets : this.totals.requests >= maxTotalRequests) return null
     // What is ejected may still have the sessions of those who come back.
     if (pin !== null && (seeker.isBound || (seeker.endpoint !== pin && isThere(pin)))) {
       if (!pin.isFull(isWebSocket)) return pin
@@ -173,7 +218,7 @@ export class Service {
   /** Takes no new requests, lets the running ones end, closes the connections. */
   async close(): Promise<void> {
     this.#stop()
-    await Promise.all(this.endpoints.map((each) => each.close()))
+    await Promise.all(this.#roster.open.map((each) => each.close()))
   }
 
   #stop(): void {
@@ -185,13 +230,25 @@ export class Service {
   async destroy(): Promise<void> {
     this.#stop()
     this.#line.close()
-    await Promise.all(this.endpoints.map((each) => each.destroy()))
+    await Promise.all(this.#roster.open.map((each) => each.destroy()))
   }
+}
+
+/** What a service knew, without the service: else every reload would hold all that were before it. */
+function pastOf(before: Service | null, config: ServiceConfig): Past {
+  const states = new Map(before?.endpoints.map(({ key, state }) => [key, state]))
+  const isSame = before !== null && isDeepStrictEqual(before.config.dns, config.dns)
+  return { states, names: isSame ? before.memories() : new Map() }
+}
+
+interface Past {
+  readonly states: ReadonlyMap<string, EndpointState>
+  readonly names: ReadonlyMap<string, NameMemory>
 }
 
 /** For a client that belongs there: a drain lets it stay. */
 function isThere({ state }: Endpoint): boolean {
-  return state.isUp && state.ejectedUntil === 0
+  return state.isUp && state.ejectedUntil === 0 && !state.isGone
 }
 
 function tlsOptions({ tls }: ServiceConfig): ConnectionOptions {

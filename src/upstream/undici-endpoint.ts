@@ -10,6 +10,9 @@ import { type BodyWriter, type Dispatcher, type UpstreamCall, type UpstreamContr
 
 export interface UndiciOptions {
   readonly origin: string
+  /** Where the origin is. */
+  readonly host: string
+  readonly port: number
   readonly tls: ConnectionOptions
   readonly maxConnections: number
   readonly maxWaiting: number
@@ -38,8 +41,9 @@ export class UndiciEndpoint implements Dispatcher {
       allowH2: true,
       keepAliveTimeout: options.keepAliveMs,
       maxHeaderSize: 64 * 1024,
-      // The name is the endpoint's, whatever Host the request carries.
-      connect: (wish, done) => connect({ ...wish, servername }, done),
+      // The name and the place are the endpoint's, whatever Host the request carries.
+      connect: (wish, done) =>
+        connect({ ...wish, hostname: options.host, port: String(options.port), servername }, done),
     })
   }
 

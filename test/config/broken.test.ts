@@ -53,7 +53,7 @@ const TABLE: readonly Row[] = [
   [
     '"maxConnections": 64',
     '▶"zzz": 64',
-    'services.chat.zzz: no such setting; here may stand endpoints, balance, sticky, health',
+    'services.chat.zzz: no such setting; here may stand endpoints, dns, balance, sticky, health',
   ],
   [
     '"ca": "certs',
@@ -266,6 +266,37 @@ const TABLE: readonly Row[] = [
     'services.chat.sticky.cookie: is for "by": "cookie"; socket.io needs none',
   ],
   ['["https://10.2.0.20:8443"]', '▶[]', 'services.files.endpoints: has no endpoint; write at least one URL'],
+  [
+    '"maxConnections": 64',
+    '"dns": { "resolvers": [▶"dns.example.local"] }',
+    'services.chat.dns.resolvers[0]: is not the address of a DNS server; write for example "10.0.0.53"',
+  ],
+  [
+    '"maxConnections": 64',
+    '"dns": { "networks": [▶"10.0.0.0/33"] }',
+    'services.chat.dns.networks[0]: is not an address or a CIDR block',
+  ],
+  [
+    '["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64',
+    '["http://chat.internal:3000"], "dns": {}, "sticky": ▶{ "by": "socket.io" }',
+    'services.chat.sticky: needs a "key" beside "dns"',
+  ],
+  [
+    '["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64',
+    '["http://_chat._tcp.internal", ▶"http://10.2.0.12:3000"], "dns": { "records": "srv" }',
+    'services.chat.endpoints[1]: is an address; "records": "srv" needs a name',
+  ],
+  [
+    '["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64',
+    '[▶"http://_chat._tcp.internal:3000"], "dns": { "records": "srv" }',
+    'services.chat.endpoints[0]: has a port; SRV records say the ports',
+  ],
+  [
+    '["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64',
+    '["https://_chat._tcp.internal"], "dns": { "records": ▶"srv" }',
+    'services.chat.dns.records: is "srv" for https endpoints; write in "tls" the "serverName"',
+  ],
+  ['"maxConnections": 64', '"maxTotalSockets": ▶0', 'services.chat.maxTotalSockets: must be at least 1, not 0'],
   [
     '"path": "/*"',
     '"path": ▶"/*/x"',

@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type Balance, makeBalance } from '../../src/upstream/balance.ts'
-import { Endpoint } from '../../src/upstream/endpoint.ts'
+import { Endpoint, Totals } from '../../src/upstream/endpoint.ts'
 import { EndpointState } from '../../src/upstream/endpoint-state.ts'
 import { hashText } from '../../src/upstream/hash.ts'
-import { serviceConfig } from '../kit/service-config.ts'
+import { placeAt, serviceConfig } from '../kit/service-config.ts'
 
 const PICKS = 100_000
 /** Standard deviations: a right method fails once in about 1.7 million looks. */
@@ -15,7 +15,9 @@ function endpoints(weights: readonly number[], maxConnections = 1000): Endpoint[
   const config = serviceConfig({ endpoints: ['http://10.0.0.1:1'], maxConnections })
   return weights.map((weight, i) => {
     const url = `http://10.0.0.${i + 1}:3000`
-    return new Endpoint({ url, id: String(i + 1), weight }, new EndpointState(), config, {})
+    return new Endpoint({ ...placeAt(url), weight }, String(i + 1), {
+      ...{ state: new EndpointState(), totals: new Totals(), config, tls: {} },
+    })
   })
 }
 

@@ -5,10 +5,10 @@ import { type AddressInfo, createServer as createNet, type Server } from 'node:n
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import { checkEndpoint } from '../../src/upstream/check.ts'
-import { Endpoint } from '../../src/upstream/endpoint.ts'
+import { Endpoint, Totals } from '../../src/upstream/endpoint.ts'
 import { EndpointState } from '../../src/upstream/endpoint-state.ts'
 import { makeCertificate } from '../kit/certificates.ts'
-import { serviceConfig } from '../kit/service-config.ts'
+import { placeAt, serviceConfig } from '../kit/service-config.ts'
 import { freePort } from '../kit/upstream.ts'
 import { within } from '../kit/wait.ts'
 
@@ -25,7 +25,7 @@ const serve = (t: Test, listener: RequestListener): Promise<number> => listen(t,
 
 function check(url: string, health: unknown, tls: object = {}): Promise<string | null> {
   const config = serviceConfig({ endpoints: [url], health })
-  const endpoint = new Endpoint({ url, id: '1', weight: 1 }, new EndpointState(), config, tls)
+  const endpoint = new Endpoint(placeAt(url), '1', { state: new EndpointState(), totals: new Totals(), config, tls })
   const result = new Promise<string | null>((resolve) => checkEndpoint(endpoint.target, config.health!, resolve))
   return within(result, 'the result')
 }
