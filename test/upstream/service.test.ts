@@ -85,6 +85,22 @@ t.test('who finds every endpoint full waits, in order, so many and so long', asy
   )
 })
 
+t.test('all endpoints together have a bound too, over reloads and for sockets as for requests', async (t) => {
+  const bounds = { endpoints: THREE, maxTotalRequests: 2, maxTotalSockets: 1, maxWaiting: 1 }
+  const service = open(t, bounds)
+  const [one, two, three, four] = [ask(service), ask(service), ask(service), ask(service)]
+  t.same([one.places, two.places, three.places, four.refused], [1, 1, 0, 'upstream-busy'])
+  t.equal(ask(service, true).places, 1)
+  const later = open(t, { ...bounds, maxConnections: 7, maxWaiting: 0 }, service)
+  t.equal(ask(later).refused, 'upstream-busy', 'what runs was counted before the reload')
+  t.equal(ask(later, true).refused, 'upstream-busy')
+  one.letGo()
+  await sleep(0)
+  t.equal(three.places, 1, 'who waits has the place')
+  two.letGo()
+  t.equal(ask(later).places, 1)
+})
+
 t.test('who leaves the line is served no more', async (t) => {
   const service = open(t, { endpoints: THREE.slice(0, 1), maxConnections: 1 })
   const [one, two, three] = [ask(service), ask(service), ask(service)]
