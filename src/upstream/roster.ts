@@ -158,8 +158,8 @@ function isName(hostname: string): boolean {
   return !hostname.startsWith('[') && !/^[\d.]+$/.test(hostname)
 }
 
-/** The port that a URL says or means. */
-export function portOf(url: string): number {
+/** Said or meant. */
+function portOf(url: string): number {
   const { port, protocol } = new URL(url)
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
 }
