@@ -22,6 +22,7 @@ import { addGatewayGauges } from './plan/gateway-gauges.ts'
 import { LimitReport } from './plan/limit-events.ts'
 import { makePlan, type Plan } from './plan/plan.ts'
 import { addServiceGauges } from './plan/service-gauges.ts'
+import { succeed, whenNamed } from './plan/succession.ts'
 import { makeAdmin } from './responders/admin.ts'
 import { isCutOff, serviceBook } from './upstream/service-view.ts'
 
@@ -195,7 +196,7 @@ export class Gateway {
           audit: log.audit,
         }),
       })
-      await Promise.all([...plan.services.values()].map((service) => service.whenNamed()))
+      await whenNamed(plan.services)
       const changed = await this.#listeners.exchange(plan.sockets, plan.drain)
       if (!isFirst) this.#sayChanges(changed)
     } catch (error) {
@@ -217,12 +218,7 @@ export class Gateway {
     this.#storeKey = storeKey
     this.#bans.configure(store.bans, configuration.limits.bans.exempt)
     if (storeBefore !== null && storeBefore !== store) this.#retire(() => storeBefore.close())
-    for (const [name, service] of before?.services ?? []) {
-      if (plan.services.get(name) === service) continue
-      service.unwatch()
-      this.#retire(() => service.close())
-    }
-    for (const service of plan.services.values()) service.watch()
+    succeed(before?.services, plan.services, (end) => this.#retire(end))
     this.#watch?.update([configPath, ...plan.files])
     this.#certificates.settle(plan.certificates)
     for (const line of warnings) log.gateway.warn('Configuration', { warning: line })
