@@ -7,7 +7,7 @@ import { cidrList, count, duration } from './shape-terms.ts'
 const resolver = z
   .string()
   .refine(
-    (text) => isIP(text) !== 0 || parseAddress(text) !== null,
+    (text) => isIP(text) !== 0 || (parseAddress(text) !== null && !text.startsWith('localhost')),
     'is not the address of a DNS server; write for example "10.0.0.53" or "10.0.0.53:5353"',
   )
   .meta({ title: 'address of a DNS server' })

@@ -273,6 +273,11 @@ const TABLE: readonly Row[] = [
   ],
   [
     '"maxConnections": 64',
+    '"dns": { "resolvers": ["10.0.0.53:5353", "[::1]:53", "::1", ▶"localhost:53"] }',
+    'services.chat.dns.resolvers[3]: is not the address of a DNS server',
+  ],
+  [
+    '"maxConnections": 64',
     '"dns": { "networks": [▶"10.0.0.0/33"] }',
     'services.chat.dns.networks[0]: is not an address or a CIDR block',
   ],
