@@ -2,6 +2,7 @@
  * The running gateway: sockets and the plan they serve, exchanged at a reload as a whole or not at all, and drained at the
  * end. It knows no request.
  */
+import { AcmeCare } from './acme/care.ts'
 import { type LoadedConfiguration, loadConfiguration } from './config/load.ts'
 import { located } from './config/located.ts'
 import { type RedisAccess, readRedisAccess } from './config/redis-access.ts'
@@ -48,6 +49,11 @@ export class Gateway {
   readonly #caps = new Map<string, AddressCaps>()
   readonly #listeners = new ListenerSet((setting, code) => this.#onAcceptError(setting, code))
   readonly #certificates = new CertificateCare(() => this.#log!.gateway, this.#metrics)
+  readonly #acme = new AcmeCare({
+    log: () => this.#log!.gateway,
+    metrics: this.#metrics,
+    values: () => this.#store!.values,
+  })
   /** What the present plan does not use any more; each ends by itself when its time has come. */
   readonly #retired = new Set<() => Promise<void>>()
   readonly #bans = new Bans(() => this.#endBanned())
@@ -87,7 +93,7 @@ export class Gateway {
     }
     this.#record('sys_startup')
     addServiceGauges(this.#metrics, this.#services)
-    addGatewayGauges(this.#metrics, this.#listeners, this.#certificates, () => this.#log?.dropped ?? 0)
+    addGatewayGauges(this.#metrics, this.#listeners, this.#certificates, this.#acme, () => this.#log?.dropped ?? 0)
   }
 
   /** Once started. */
@@ -188,6 +194,8 @@ export class Gateway {
         caps: this.#caps,
         certificates: this.#certificates.cache,
         stapler: this.#certificates.stapler,
+        acmePairs: this.#certificates.acmePairs,
+        challenges: this.#acme.challenges,
         adminResponder: makeAdmin({
           isReady: () => this.#readiness(),
           metrics: this.#metrics,
@@ -221,6 +229,7 @@ export class Gateway {
     succeed(before?.services, plan.services, (end) => this.#retire(end))
     this.#watch?.update([configPath, ...plan.files])
     this.#certificates.settle(plan.certificates)
+    this.#acme.settle(plan.acme)
     for (const line of warnings) log.gateway.warn('Configuration', { warning: line })
     if (before === null) for (const note of plan.notes) log.gateway.warn(note)
     await store.whenSettled()
@@ -291,6 +300,7 @@ export class Gateway {
     this.#watch?.close()
     clearInterval(this.#daily)
     this.#certificates.close()
+    this.#acme.close()
     // A reload that is under way may still open sockets, which would then be left out.
     await this.#changing
     const { timeout, webSocketWindow } = this.#plan?.drain ?? { timeout: 0, webSocketWindow: 0 }

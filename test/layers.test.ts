@@ -7,9 +7,19 @@ import t from 'tap'
 const ROOT = join(import.meta.dirname, '..')
 const SRC = join(ROOT, 'src')
 
-const FEATURES = ['upstream', 'limits', 'messages', 'defend', 'access', 'keys', 'responders', 'observe'] as const
+const FEATURES = [
+  'upstream',
+  'limits',
+  'messages',
+  'defend',
+  'access',
+  'keys',
+  'responders',
+  'observe',
+  'acme',
+] as const
 
-const FACTS = ['errors', 'http', 'cards']
+const FACTS = ['errors', 'http', 'cards', 'pki']
 const CONFIGURED = [...FACTS, 'config']
 /** `exchange` is where features meet; `data` is what others wrote down. */
 const MEETING = [...CONFIGURED, 'exchange', 'data']
@@ -19,6 +29,7 @@ const ASSEMBLED = [...MEETING, ...FEATURES, 'plan', 'pipeline']
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   cards: [],
+  pki: FACTS,
   http: FACTS,
   config: CONFIGURED,
   exchange: MEETING,

@@ -26,6 +26,8 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
       checkFolder(certificate.folder, [...at, 'folder'], findings)
       checkSecret(certificate.passphrase, [...at, 'passphrase'], env, findings)
     }
+    checkSecret(tls.ticketSecret, [...path, 'ticketSecret'], env, findings)
+    checkAcmeFiles(tls.acme, [...path, 'acme'], env, findings)
     for (const kind of ['ca', 'crl'] as const) {
       for (const [i, file] of listOf(membersOf(tls.clientCertificates)[kind]).entries()) {
         checkFile(file, [...path, 'clientCertificates', kind, i], MAX_CA_BYTES, false, findings)
@@ -70,6 +72,17 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
   checkSecret(redisTls.passphrase, [...store, 'tls', 'passphrase'], env, findings)
   const problem = redisUrl === null ? null : problemOfRedisUrl(redisUrl)
   if (problem !== null) findings.wrong(['limits', 'store', 'redis', 'url'], problem)
+}
+
+function checkAcmeFiles(value: unknown, path: SettingPath, env: Environment, findings: Findings): void {
+  const acme = membersOf(value)
+  checkSecret(acme.sharedSecret, [...path, 'sharedSecret'], env, findings)
+  for (const [i, each] of listOf(acme.authorities).entries()) {
+    const authority = membersOf(each)
+    const at = [...path, 'authorities', i]
+    checkFile(authority.ca, [...at, 'ca'], MAX_CA_BYTES, false, findings)
+    checkSecret(membersOf(authority.eab).key, [...at, 'eab', 'key'], env, findings)
+  }
 }
 
 const isPath = (value: unknown): value is string => typeof value === 'string' && /^[^\x00-\x1f]{1,1024}$/.test(value)

@@ -2,6 +2,8 @@
  * Checks what listeners mean together and to the outside: addresses that clash, who can reach them, whose TLS settings
  * they share. It reads the tree as it was written and opens nothing.
  */
+
+import { checkAcme, checkSharedAcme } from './acme-checks.ts'
 import { addressText, clashes, isLoopback, parseAddress, type SocketAddress } from './addresses.ts'
 import type { SettingPath } from './document.ts'
 import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
@@ -23,6 +25,7 @@ export function checkListeners(root: unknown, findings: Findings): void {
     )
   }
   checkClashes(listeners, findings)
+  checkSharedAcme(top, findings)
   for (const name of names) {
     if (name === 'admin') checkAdmin(membersOf(listeners.admin), findings)
     else checkListener(name, listeners, findings)
@@ -76,6 +79,7 @@ function checkListener(name: string, listeners: Members, findings: Findings): vo
   const listener = membersOf(listeners[name])
   const path = ['listeners', name]
   checkTls(name, listeners, findings)
+  checkAcme(listener, path, findings)
   if (isOpen(listener)) {
     if (listener.hosts === undefined) {
       findings.mismatch(path, 'names no "hosts"; only a listener on loopback may serve every Host')
@@ -147,10 +151,10 @@ function checkTls(name: string, listeners: Members, findings: Findings): void {
   // A key that is misspelt is told already; it may have meant the certificates.
   if (Object.keys(tls).some((key) => !TLS_SETTINGS.has(key))) return
   const hasNone = tls.certificates === undefined || (Array.isArray(tls.certificates) && tls.certificates.length === 0)
-  if (hasNone && tls.selfSigned !== true) {
+  if (hasNone && tls.selfSigned !== true && tls.acme === undefined) {
     findings.mismatch(
       given === undefined ? ['listeners', name] : path,
-      'has no certificate; write "certificates", or "selfSigned": true for one that no client trusts',
+      'has no certificate; write "certificates", or "acme" to order one, or "selfSigned": true for one that no client trusts',
     )
   }
 }

@@ -1,5 +1,6 @@
 /** The section "tls" of the declaration: certificates, versions, client certificates. It knows no listener. */
 import { z } from 'zod'
+import { acme } from './acme-shape.ts'
 import { count, duration, file, secret } from './shape-terms.ts'
 
 const passphrase = secret.optional()
@@ -54,6 +55,7 @@ const settings = z.strictObject({
     .array(certificate)
     .prefault([])
     .describe('Certificates, chosen by SNI from the names they carry; the first one serves clients without SNI.'),
+  acme,
   profile: z
     .enum(['intermediate', 'modern'])
     .prefault('intermediate')
@@ -72,6 +74,11 @@ const settings = z.strictObject({
     'Age at which the key of session tickets is exchanged; tickets of the key before are not resumed.',
     60_000,
   ),
+  ticketSecret: secret
+    .optional()
+    .describe(
+      'Secret of 32 characters or more from which the keys of session tickets are made, the same on every node: sessions of one are then resumed by all. Default: every process has a key of its own.',
+    ),
   ocspStapling: z
     .boolean()
     .prefault(true)

@@ -294,6 +294,7 @@ export type MetricName =
   | 'ocsp_total'
   | 'upstream_retries_total'
   | 'endpoint_changes_total'
+  | 'acme_orders_total'
 
 /** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */
 export interface ListenerPlan {

@@ -1,5 +1,6 @@
 /** What outlives a plan about served certificates: those loaded before, their OCSP answers, and the watch on their end. */
 import type { Metrics } from '../exchange/contracts.ts'
+import { AcmePairs } from './acme-pair.ts'
 import { CertificateExpiry, type ServedCertificates } from './certificate-expiry.ts'
 import { CertificateCache } from './certificates.ts'
 import { Stapler } from './stapler.ts'
@@ -8,6 +9,7 @@ type Line = (message: string, more: Readonly<Record<string, unknown>>) => void
 
 export class CertificateCare {
   readonly cache = new CertificateCache()
+  readonly acmePairs = new AcmePairs(this.cache)
   readonly stapler: Stapler
   readonly #expiry: CertificateExpiry
 

@@ -4,6 +4,7 @@
  */
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
+import { derContent } from '../pki/der.ts'
 
 const LEAST_RSA_BITS = 2048
 const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
@@ -101,15 +102,6 @@ function signatureAlgorithm(der: Buffer): { oid: string; whole: string } {
   const algorithm = derContent(der, derContent(der, outer.start).end)
   const oid = derContent(der, algorithm.start)
   return { oid: der.toString('hex', oid.start, oid.end), whole: der.toString('hex', algorithm.start, algorithm.end) }
-}
-
-/** Where the content of the DER element at `offset` starts and ends. */
-export function derContent(der: Buffer, offset: number): { start: number; end: number } {
-  const first = der.readUInt8(offset + 1)
-  if (first < 0x80) return { start: offset + 2, end: offset + 2 + first }
-  const bytes = first & 0x7f
-  const start = offset + 2 + bytes
-  return { start, end: start + der.readUIntBE(offset + 2, bytes) }
 }
 
 /** DNS names in lower case, and IP addresses as RFC 5952 writes them, of the subjectAltName extension. */

@@ -1,7 +1,7 @@
 /** Revocation lists (RFC 5280, 5), as far as a listener has to know them before OpenSSL uses them: whose they are. */
 import type { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import { derContent } from './certificate-rules.ts'
+import { derContent } from '../pki/der.ts'
 
 export interface RevocationList {
   /** Is it the list of this authority? By its name, as it is encoded; the signature is OpenSSL's to check. */

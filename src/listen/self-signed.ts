@@ -1,17 +1,15 @@
 /**
  * Makes the self-signed certificate for localhost that a first start uses, and says where it may be used. It knows no
  * configuration beyond that.
- *
- * The DER is written by hand: one certificate of one fixed shape is sixty lines of encoding (nothing is parsed), signed by
- * node:crypto and read back by OpenSSL before it is kept. A library for it would bring more than a dozen packages into
- * production, in a place that holds private keys.
  */
-import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isLoopback } from '../config/addresses.ts'
 import type { TlsConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
+import { serverExtensions } from '../pki/extensions.ts'
+import { makeOwnCertificate } from '../pki/own-certificate.ts'
 
 export interface SelfSignedPair {
   readonly cert: string
@@ -100,13 +98,15 @@ function readIfThere(file: string): string | null {
 }
 
 function makePair(certFile: string, keyFile: string): Date {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-  const der = selfSigned(privateKey, publicKey, new Date(Date.now() - 3_600_000), LIFE_DAYS)
-  const certificate = new X509Certificate(der)
-  if (!certificate.verify(publicKey)) throw new Error('the certificate that was made does not verify')
+  const { certificate, cert, key } = makeOwnCertificate({
+    organisation: ORGANISATION,
+    commonName: 'localhost',
+    days: LIFE_DAYS,
+    extensions: serverExtensions(['localhost', '127.0.0.1', '::1']),
+  })
   // The certificate first: a crash in between leaves a pair that the next start knows as its own, and makes anew.
-  replaceFile(certFile, certificate.toString())
-  replaceFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
+  replaceFile(certFile, cert)
+  replaceFile(keyFile, key)
   return certificate.validToDate
 }
 
@@ -145,62 +145,4 @@ function takeLock(lock: string): void {
 /** For an IP address: the self-signed certificate stays on loopback, unless `selfSigned: true` is written out for the listener. */
 export function isSelfSignedAllowed(address: string, tls: Pick<TlsConfig, 'selfSigned'>): boolean {
   return tls.selfSigned || isLoopback(address)
-}
-
-// --- the certificate, RFC 5280, 4.1 ---
-
-function selfSigned(privateKey: KeyObject, publicKey: KeyObject, from: Date, days: number): Buffer {
-  const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
-  const name = sequence(attribute('55040a', ORGANISATION), attribute('550403', 'localhost'))
-  const serial = randomBytes(16)
-  // Positive and not zero (RFC 5280, 4.1.2.2).
-  serial[0] = (serial[0]! & 0x7f) | 0x40
-  const body = sequence(
-    element(0xa0, element(0x02, Buffer.from([2]))), // version 3
-    element(0x02, serial),
-    ecdsaWithSha256,
-    name,
-    sequence(time(from), time(new Date(from.getTime() + days * DAY_MS))),
-    name,
-    publicKey.export({ type: 'spki', format: 'der' }),
-    element(0xa3, sequence(...extensions())),
-  )
-  return sequence(body, ecdsaWithSha256, bitString(sign('sha256', body, { key: privateKey, dsaEncoding: 'der' })))
-}
-
-function extensions(): Buffer[] {
-  const names = sequence(
-    element(0x82, Buffer.from('localhost')),
-    element(0x87, Buffer.from([127, 0, 0, 1])),
-    element(0x87, Buffer.from([...new Array<number>(15).fill(0), 1])),
-  )
-  return [
-    extension('551d13', true, sequence()), // basicConstraints: not an authority
-    extension('551d0f', true, element(0x03, Buffer.from([7, 0x80]))), // keyUsage: digitalSignature
-    extension('551d25', false, sequence(oid('2b06010505070301'))), // extKeyUsage: serverAuth
-    extension('551d11', false, names), // subjectAltName
-  ]
-}
-
-/** A DER element: tag, length, content. */
-function element(tag: number, ...parts: Buffer[]): Buffer {
-  const value = Buffer.concat(parts)
-  const size = value.length
-  if (size < 0x80) return Buffer.concat([Buffer.from([tag, size]), value])
-  if (size < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, size]), value])
-  return Buffer.concat([Buffer.from([tag, 0x82, size >> 8, size & 0xff]), value])
-}
-
-const sequence = (...parts: Buffer[]): Buffer => element(0x30, ...parts)
-const oid = (hex: string): Buffer => element(0x06, Buffer.from(hex, 'hex'))
-const bitString = (bytes: Buffer): Buffer => element(0x03, Buffer.from([0]), bytes)
-const attribute = (type: string, value: string): Buffer =>
-  element(0x31, sequence(oid(type), element(0x0c, Buffer.from(value))))
-const extension = (id: string, critical: boolean, value: Buffer): Buffer =>
-  sequence(oid(id), ...(critical ? [element(0x01, Buffer.from([0xff]))] : []), element(0x04, value))
-
-/** UTCTime until 2049, GeneralizedTime after (RFC 5280, 4.1.2.5). */
-function time(date: Date): Buffer {
-  const digits = `${date.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`
-  return date.getUTCFullYear() < 2050 ? element(0x17, Buffer.from(digits.slice(2))) : element(0x18, Buffer.from(digits))
 }

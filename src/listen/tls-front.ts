@@ -5,8 +5,10 @@
 import type { Socket } from 'node:net'
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls'
 import type { TlsConfig } from '../config/shape.ts'
+import type { AcmeChallenges } from '../exchange/acme-challenges.ts'
 import { CertificateTable } from './certificate-table.ts'
 import type { LoadedCertificate } from './certificates.ts'
+import { ChallengeFront } from './challenge-front.ts'
 import type { ClientAuthorities } from './client-certificates.ts'
 import { certificateFailure, type HandshakeFailure, handshakeFailure, wasShown } from './handshake-failure.ts'
 import { TicketKeys } from './ticket-keys.ts'
@@ -21,6 +23,9 @@ export interface ListenerTls {
   readonly clients: ClientAuthorities | null
   /** Milliseconds that a key of session tickets lives. */
   readonly ticketRotationMs: number
+  /** What the keys are made of; null: they are random. */
+  readonly ticketSeed: Buffer | null
+  readonly challenges: AcmeChallenges
   /** The OCSP answer to staple for a certificate, DER; null for none. */
   readonly staple: (certificate: Buffer) => Buffer | null
 }
@@ -36,6 +41,8 @@ export class TlsFront {
   #table: CertificateTable
   #server: Server
   readonly #tickets: TicketKeys
+  readonly #challenges: ChallengeFront
+  #handshakeMs: number
   readonly #onSecure: (socket: TLSSocket) => void
   readonly #onFailure: (failure: HandshakeFailure, socket: TLSSocket) => void
 
@@ -48,7 +55,10 @@ export class TlsFront {
     this.#onSecure = onSecure
     this.#onFailure = onFailure
     this.#tls = options.tls
-    this.#tickets = new TicketKeys(options.tls.ticketRotationMs, (key) => this.#server.setTicketKeys(key))
+    this.#handshakeMs = options.handshakeMs
+    this.#challenges = new ChallengeFront(options.tls.challenges)
+    const { ticketRotationMs, ticketSeed } = options.tls
+    this.#tickets = new TicketKeys(ticketRotationMs, ticketSeed, (key) => this.#server.setTicketKeys(key))
     this.#table = tableOf(options.tls)
     this.#server = this.#makeServer(options)
   }
@@ -60,7 +70,8 @@ export class TlsFront {
 
   /** Begins the handshake of an accepted socket. */
   take(socket: Socket): void {
-    this.#server.emit('connection', socket)
+    if (!this.#tls.challenges.hasPairs) this.#server.emit('connection', socket)
+    else this.#challenges.take(socket, this.#handshakeMs, () => this.#server.emit('connection', socket))
   }
 
   /**
@@ -69,7 +80,8 @@ export class TlsFront {
    */
   serve(options: FrontOptions): void {
     this.#tls = options.tls
-    this.#tickets.rotateEvery(options.tls.ticketRotationMs)
+    this.#handshakeMs = options.handshakeMs
+    this.#tickets.change(options.tls.ticketRotationMs, options.tls.ticketSeed)
     this.#table = tableOf(options.tls)
     this.#server = this.#makeServer(options)
   }
@@ -84,6 +96,8 @@ export class TlsFront {
       ...contextOf(tls),
       ...this.#table.defaultPair,
       ticketKeys: this.#tickets.current,
+      // Node makes one of the command line, by which nodes may differ.
+      sessionIdContext: 'portcullis',
       // A client that offers neither gets the alert no_application_protocol (RFC 7301, 3.2); one that offers none speaks HTTP/1.1.
       ALPNProtocols: ['h2', 'http/1.1'],
       SNICallback: this.#table.onServerName,

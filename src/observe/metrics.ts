@@ -25,6 +25,10 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
   reload_total: ['outcome', 'Reloads of the configuration.'],
   upstream_failures_total: ['code', 'Requests to upstreams that failed, by failure code.'],
   tls_handshake_failures_total: ['reason', 'TLS handshakes that came to nothing.', 'listener'],
+  acme_orders_total: [
+    'outcome',
+    'Orders of certificates, by authority asked, and certificates taken over from other nodes.',
+  ],
   ocsp_total: ['outcome', 'Attempts to fetch an OCSP answer for stapling.'],
   upstream_retries_total: ['outcome', 'Further tries of requests, and those that the budget did not allow.', 'service'],
   endpoint_changes_total: [

@@ -15,10 +15,12 @@ import { loadAuthorities } from '../listen/client-certificates.ts'
 import type { HandshakeFailure } from '../listen/handshake-failure.ts'
 import type { ListenerOptions, ProxyProtocol } from '../listen/listener.ts'
 import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
+import { ticketSeed } from '../listen/ticket-keys.ts'
 import type { ListenerTls } from '../listen/tls-front.ts'
 import { refusalRecorder } from '../observe/audit-refusals.ts'
 import { LineThrottle } from '../observe/line-throttle.ts'
 import { frontStages } from '../pipeline.ts'
+import { longSecret, managedCertificate } from './acme.ts'
 import { plainHeaders } from './routes.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
@@ -102,10 +104,13 @@ export function listenerTls(
   const { clientCertificates } = tls
   findings.files.push(...(clientCertificates?.ca ?? []), ...(clientCertificates?.crl ?? []))
   const clients = clientCertificates === undefined ? null : loadAuthorities(clientCertificates, name)
-  const settings = tls.certificates.length > 0 ? tls : selfSigned(name, config, tls, findings)
+  const hasPairs = tls.certificates.length > 0 || tls.acme !== undefined
+  const settings = hasPairs ? tls : selfSigned(name, config, tls, findings)
   findings.files.push(...filesOf(settings))
   const certificates = loadCertificates(settings, resolve, name, standing.certificates)
+  if (tls.acme !== undefined) certificates.push(managedCertificate(name, tls, tls.acme, all, standing, findings))
   findings.certificates.push({ listener: name, certificates, warnDays: tls.expiryWarning })
+  const ticketSecret = longSecret(tls.ticketSecret, `listeners.${name}.tls.ticketSecret`, standing)
   if (tls.ocspStapling) standing.stapler.follow(certificates)
   return {
     profile: tls.profile,
@@ -113,6 +118,8 @@ export function listenerTls(
     isStrictSni: tls.strictSni,
     clients,
     ticketRotationMs: tls.ticketRotation,
+    ticketSeed: ticketSecret === null ? null : ticketSeed(ticketSecret, name),
+    challenges: standing.challenges,
     staple: tls.ocspStapling ? (certificate) => standing.stapler.answerFor(certificate) : () => null,
   }
 }

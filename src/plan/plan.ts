@@ -2,17 +2,21 @@
  * Turns a checked configuration into what the data path runs: everything decidable is decided here, once, and frozen.
  * It reads the files that the configuration names and throws for what is wrong with them; it binds no socket.
  */
+import type { ManagedWish } from '../acme/managed-certificate.ts'
 import { readSecret } from '../config/secrets.ts'
 import type { Configuration, PublicListenerConfig, ServiceConfig, TranscriptsListenerConfig } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
+import type { AcmeChallenges } from '../exchange/acme-challenges.ts'
 import { DONE, type Stage } from '../exchange/contracts.ts'
 import { makeRouter, type RoutePlace, type Router } from '../exchange/router.ts'
 import type { ServedCertificates } from '../listen/certificate-expiry.ts'
 import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
+import { CHALLENGE_FOLDER, makeChallengeResponder } from '../responders/acme-challenge.ts'
 import { makeRedirect } from '../responders/redirect.ts'
 import { Service, type ServiceParts } from '../upstream/service.ts'
 import type { Change } from '../upstream/service-health.ts'
+import { asksOverHttp } from './acme.ts'
 import { type OpenIssuer, openIssuers } from './issuers.ts'
 import { openKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
@@ -33,6 +37,8 @@ export interface Plan {
   /** Lines worth saying at start. */
   readonly notes: readonly string[]
   readonly drain: Configuration['drain']
+  /** What is ordered from authorities. */
+  readonly acme: readonly ManagedWish[]
   /** Work for the start and for once a day. Never rejects. */
   readonly daily: (() => Promise<void>) | null
 }
@@ -82,6 +88,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     certificates: findings.certificates,
     notes: [...findings.notes],
     drain: config.drain,
+    acme: findings.acme,
     daily: transcripts === undefined ? null : transcriptsPurge(transcripts, keys, standing.log),
   })
 }
@@ -167,7 +174,7 @@ function publicSockets(
     name: `${name}-redirect`,
     address: listener.redirectFrom,
     tls: null,
-    router: redirectRouter(name, listener, known),
+    router: redirectRouter(name, listener, known, asksOverHttp(findings.acme) ? standing.challenges : null),
   }
   return [...sockets, listenerSocket(socket, listener, config, standing)]
 }
@@ -185,9 +192,21 @@ const refuseUnrouted: Stage = (x) => {
   return DONE
 }
 
-function redirectRouter(name: string, listener: PublicListenerConfig, target: Router): Router {
+/** `challenges`: where an authority may come for them. */
+function redirectRouter(
+  name: string,
+  listener: PublicListenerConfig,
+  target: Router,
+  challenges: AcmeChallenges | null,
+): Router {
   const redirect = makeRedirect(listener.redirectPort ?? listener.address.port, target)
-  return makeRouter([ownRoute(`${name}-redirect`, ALL_METHODS, plainHeaders('api'), false, [answerBy(redirect)])])
+  const places = [ownRoute(`${name}-redirect`, ALL_METHODS, plainHeaders('api'), false, [answerBy(redirect)])]
+  if (challenges !== null) {
+    const stages = [answerBy(makeChallengeResponder(challenges))]
+    const path = `${CHALLENGE_FOLDER}*`
+    places.push(ownRoute(`${name}-challenges`, ['GET', 'HEAD'], plainHeaders('api'), false, stages, { path }))
+  }
+  return makeRouter(places)
 }
 
 function transcriptsSocket(

@@ -1,11 +1,14 @@
 /** What outlives a plan, and what building one collects on the way. */
+import type { ManagedWish } from '../acme/managed-certificate.ts'
 import type { Environment } from '../config/secrets.ts'
 import { ConfigurationError } from '../errors.ts'
+import type { AcmeChallenges } from '../exchange/acme-challenges.ts'
 import { AddressCaps } from '../exchange/address-caps.ts'
 import type { Responder } from '../exchange/contracts.ts'
 import type { Bans } from '../limits/bans.ts'
 import type { LimitEvents } from '../limits/limit-events.ts'
 import type { LimitStore } from '../limits/store.ts'
+import type { AcmePairs } from '../listen/acme-pair.ts'
 import type { ServedCertificates } from '../listen/certificate-expiry.ts'
 import type { CertificateCache } from '../listen/certificates.ts'
 import type { Stapler } from '../listen/stapler.ts'
@@ -32,6 +35,8 @@ export interface Standing {
   /** What was loaded before, so that a reload reads only what changed. */
   readonly certificates: CertificateCache
   readonly stapler: Stapler
+  readonly acmePairs: AcmePairs
+  readonly challenges: AcmeChallenges
 }
 
 /** Problems, files and notes of a plan that is being built. */
@@ -42,6 +47,8 @@ export class Findings {
   readonly notes = new Set<string>()
   /** What listeners serve, for those who watch its time run out. */
   readonly certificates: ServedCertificates[] = []
+  /** What is to be ordered from authorities. */
+  readonly acme: ManagedWish[] = []
 
   /** Goes on after a mistake, so that all of them are told at once. Null where the work failed. */
   attempt<T>(work: () => T): T | null {

@@ -1,0 +1,57 @@
+/** What nodes tell one another: sealed, bound to its place, of one owner at a time, and never believed where it does not open. */
+import t from 'tap'
+import type { Challenge } from '../../src/acme/challenge-table.ts'
+import { SealedValues } from '../../src/acme/sealed-values.ts'
+import { SharedOrders } from '../../src/acme/shared-orders.ts'
+import { MemoryValues } from '../../src/limits/memory-values.ts'
+
+// The gateway's waits keep no process alive; something here has to.
+const alive = setInterval(() => {}, 1000)
+t.teardown(() => clearInterval(alive))
+
+const SECRET = 'a secret of thirty-two characters'
+const ISSUED = { chain: 'a chain', key: '-----BEGIN PRIVATE KEY-----' }
+const CHALLENGE: Challenge = { type: 'http-01', name: 'a.example.com', token: 't'.repeat(20), keyAuthorization: 'x.y' }
+
+const node = (values: MemoryValues, secret = SECRET, id = 'id') =>
+  new SharedOrders(new SealedValues(values, secret), id, 1)
+
+t.test('one node is given, the other takes', async (t) => {
+  const values = new MemoryValues()
+  const [one, two] = [node(values), node(values)]
+  t.equal(await one.lock(), true)
+  t.equal(await two.lock(), false)
+  await two.release()
+  t.equal(await two.lock(), false, 'nobody gives back what another one holds')
+  await one.tellChallenges([CHALLENGE])
+  t.same(await two.challenges(), [CHALLENGE])
+  await one.tellChallenges([])
+  t.same(await two.challenges(), [])
+  t.equal(await one.tellCertificate(ISSUED), true)
+  t.same(await two.certificate(), ISSUED)
+  await one.tellPause('{}', 60_000)
+  t.equal(await two.pause(), '{}')
+  await one.release()
+  t.equal(await two.lock(), true)
+  await two.release()
+})
+
+t.test('nothing opens with another secret, at another place, or changed', async (t) => {
+  const values = new MemoryValues()
+  await node(values).tellCertificate(ISSUED)
+  t.equal(await node(values, 'another secret of thirty-two or so').certificate(), null)
+  const sealed = (await values.get('acme:id:certificate'))!
+  t.notMatch(Buffer.from(sealed, 'base64').toString('latin1'), /PRIVATE/)
+  await values.put('acme:other:certificate', sealed, 60_000)
+  t.equal(await node(values, SECRET, 'other').certificate(), null, 'moved')
+  for (const at of [0, 12, 40]) {
+    const bytes = Buffer.from(sealed, 'base64')
+    bytes[at]! ^= 1
+    await values.put('acme:id:certificate', bytes.toString('base64'), 60_000)
+    t.equal(await node(values).certificate(), null, `byte ${at}`)
+  }
+  for (const text of ['', 'x', 'AAAA'.repeat(20)]) {
+    await values.put('acme:id:certificate', text, 60_000)
+    t.equal(await node(values).certificate(), null)
+  }
+})
