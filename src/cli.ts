@@ -41,6 +41,10 @@ const OPTIONS = {
   services: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
   drain: { config: { type: 'string' }, admin: { type: 'string' } },
   undrain: { config: { type: 'string' }, admin: { type: 'string' } },
+  certs: {
+    ...{ config: { type: 'string' }, admin: { type: 'string' }, json: { type: 'boolean' }, to: { type: 'string' } },
+    ...{ cert: { type: 'string' }, key: { type: 'string' }, names: { type: 'string' }, days: { type: 'string' } },
+  },
   'transcripts import': {
     config: { type: 'string' },
     from: { type: 'string' },
@@ -87,6 +91,8 @@ const RUN: Record<CommandName, Command> = {
     (await import('./cli/services.ts')).runServices(await adminUrl('services', values), values.json === true),
   drain: (values) => drain('drain', values),
   undrain: (values) => drain('undrain', values),
+  certs: async (values, words) =>
+    (await import('./cli/certs-command.ts')).runCerts(values, words, DEFAULT_CONFIG, adminUrl),
   'transcripts import': async (values) =>
     (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('import', values, DEFAULT_CONFIG),
   'transcripts seal': async (values) =>
@@ -170,7 +176,7 @@ async function readOptions(
   const options: NonNullable<ParseArgsConfig['options']> = OPTIONS[name]
   try {
     const subjects = SUBJECTS[name] ?? 0
-    const allowPositionals = subjects > 0 || name === 'users'
+    const allowPositionals = subjects > 0 || name === 'users' || name === 'certs'
     const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals, strict: true })
     if (subjects > 0 && positionals.length !== subjects) {
       throw new UsageError(`usage: portcullis ${COMMANDS[name].usage}`)

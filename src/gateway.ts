@@ -200,6 +200,7 @@ export class Gateway {
           isReady: () => this.#readiness(),
           metrics: this.#metrics,
           bans: this.#bans,
+          renewals: this.#acme,
           services: this.#services,
           audit: log.audit,
         }),

@@ -173,6 +173,25 @@ Written to the audit log.
     more: `  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
   --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
   },
+  certs: {
+    usage: 'certs ACTION [NAME] [OPTIONS]',
+    about: 'list, order, import and make certificates',
+    more: `  list          every certificate of the configuration: names, end, kind of key, mode of its file, source, what is wrong;
+                exit code 1 where something is
+  renew NAME    order the certificate with this name again, now, by the running gateway
+  import        take a pair from --cert and --key to --to, where the gateway would serve it; else nothing is changed
+  self-signed   make a pair for --names at --to
+  csr           make a key and a signing request for --names at --to
+
+Keys are ECDSA P-256, their files for their owner only. Nothing but import overwrites a file.
+
+  --to PLACE      where to put it, without an ending: PLACE.pem, PLACE.key, PLACE.csr
+  --names LIST    host names and addresses, with commas between
+  --days COUNT    life of a self-signed certificate (default: 90)
+  --json          list as JSON
+  --config FILE   the configuration (default: config/gateway.json)
+  --admin URL     the admin listener, where it is not that of the configuration`,
+  },
   'transcripts import': {
     usage: 'transcripts import --from PATH [--channel NAME] [--remove] [--replace] [--config FILE]',
     about: 'seal transcripts from elsewhere into the folder',

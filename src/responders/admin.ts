@@ -4,11 +4,13 @@ import type { AuditLog, Responder } from '../exchange/contracts.ts'
 import type { ServiceBook } from '../exchange/service-book.ts'
 import { answerBans, BANS_PATH } from './bans.ts'
 import { type HealthSources, makeHealth } from './health.ts'
+import { answerRenewal, RENEW_PATH, type Renewals } from './renewals.ts'
 import { answerServices, isServicesPath } from './services.ts'
 
 export interface AdminSources extends HealthSources {
   readonly bans: BanBook
   readonly services: ServiceBook
+  readonly renewals: Renewals
   readonly audit: AuditLog
 }
 
@@ -16,6 +18,7 @@ export function makeAdmin(sources: AdminSources): Responder {
   const health = makeHealth(sources)
   return (x) => {
     if (x.path === BANS_PATH) answerBans(x, sources.bans, sources.audit)
+    else if (x.path === RENEW_PATH) answerRenewal(x, sources.renewals, sources.audit)
     else if (isServicesPath(x.path)) answerServices(x, sources.services, sources.audit)
     else health(x)
   }

@@ -47,6 +47,32 @@ const RIGHT = `{
 type Row = readonly [right: string, wrong: string, says: string]
 
 const TABLE: readonly Row[] = [
+  // certificates that are ordered
+  [
+    '"tls": { "certificates"',
+    '"tls": { "acme": { "names": [▶"*.example.com"], "agreeToTerms": true, "sharedSecret": { "env": "X" } }, "certificates"',
+    'listeners.public.tls.acme.names[0]: is a wildcard, which takes a DNS challenge; name each host',
+  ],
+  [
+    '"tls": { "certificates"',
+    '"tls": { "acme": { "names": [▶"other.example.com"], "agreeToTerms": true, "sharedSecret": { "env": "X" } }, "certificates"',
+    'listeners.public.tls.acme.names[0]: is not among the "hosts" of this listener, so nobody could use it',
+  ],
+  [
+    '"tls": { "certificates"',
+    '"tls": { "acme": { "names": ["chat.example.com"], "agreeToTerms": ▶false, "sharedSecret": { "env": "X" } }, "certificates"',
+    'listeners.public.tls.acme.agreeToTerms: must be written out as true: the authority asks for agreement to its terms of service',
+  ],
+  [
+    '"tls": { "certificates"',
+    '"tls": { "acme": ▶{ "names": ["chat.example.com"], "agreeToTerms": true }, "certificates"',
+    'listeners.public.tls.acme: has no "sharedSecret", but nodes share Redis',
+  ],
+  [
+    '"tls": { "certificates"',
+    '"tls": { "acme": { "names": ["chat.example.com"], "agreeToTerms": true, "authorities": [{ "directory": ▶"http://ca.example.com" }], "sharedSecret": { "env": "X" } }, "certificates"',
+    'listeners.public.tls.acme.authorities[0].directory: is not the URL of a directory',
+  ],
   // keys
   ['"redirectFrom"', '▶"redirectForm"', 'listeners.public.redirectForm: no such setting; did you mean "redirectFrom"?'],
   ['"reviewed"', '▶"reveiwed"', 'reveiwed: no such setting; did you mean "reviewed"?'],

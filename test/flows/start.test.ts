@@ -137,7 +137,10 @@ t.test('beyond loopback a certificate must be named, or the self-signed one be a
     testConfig(upstream.url, { listeners: listeners({ public: publicListener({ address: '0.0.0.0:0', tls }) }) })
   const folder = t.testdir({})
   const [line] = await refusal(t, folder, at({}))
-  t.match(line, /gateway\.json:\d+:\d+ listeners\.public.*: has no certificate; write "certificates", or "acme" to order one, or "selfSigned"/)
+  t.match(
+    line,
+    /gateway\.json:\d+:\d+ listeners\.public.*: has no certificate; write "certificates", or "acme" to order one, or "selfSigned"/,
+  )
   t.equal(existsSync(join(folder, 'certs')), false, 'nothing is made for a start that is refused')
   const gateway = await startGateway(at({ selfSigned: true }))
   t.teardown(() => gateway.close())
