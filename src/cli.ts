@@ -91,8 +91,7 @@ const RUN: Record<CommandName, Command> = {
     (await import('./cli/services.ts')).runServices(await adminUrl('services', values), values.json === true),
   drain: (values) => drain('drain', values),
   undrain: (values) => drain('undrain', values),
-  certs: async (values, words) =>
-    (await import('./cli/certs-command.ts')).runCerts(values, words, DEFAULT_CONFIG, adminUrl),
+  certs: async (v, words) => (await import('./cli/certs-command.ts')).runCerts(v, words, DEFAULT_CONFIG, adminUrl),
   'transcripts import': async (values) =>
     (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('import', values, DEFAULT_CONFIG),
   'transcripts seal': async (values) =>

@@ -7,6 +7,7 @@ import type { Failure, FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { KeptAnswer } from './kept-answer.ts'
+import type { MetricName } from './metric-names.ts'
 import type { SharedBans } from './shared-bans.ts'
 import type { SharedValues } from './shared-values.ts'
 import type { UnsentBytes } from './unsent-bytes.ts'
@@ -276,25 +277,6 @@ export interface Metrics {
   /** `second`: for names that have two labels. */
   count(name: MetricName, label: string, second?: string): void
 }
-
-export type MetricName =
-  | 'refused_requests_total'
-  | 'limit_decisions_total'
-  | 'limit_refusals_total'
-  | 'limit_store_total'
-  | 'message_outcomes_total'
-  | 'message_cards_total'
-  | 'socket_refusals_total'
-  | 'sign_in_total'
-  | 'issuer_keys_total'
-  | 'url_tokens_total'
-  | 'reload_total'
-  | 'upstream_failures_total'
-  | 'tls_handshake_failures_total'
-  | 'ocsp_total'
-  | 'upstream_retries_total'
-  | 'endpoint_changes_total'
-  | 'acme_orders_total'
 
 /** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */
 export interface ListenerPlan {

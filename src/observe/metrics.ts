@@ -1,7 +1,8 @@
 /** The gateway's own numbers: what was counted, how long exchanges took, how the process is. Labels never come from clients. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { MetricName, Metrics } from '../exchange/contracts.ts'
+import type { Metrics } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import type { MetricName } from '../exchange/metric-names.ts'
 import { Counter, type Family, Histogram, head, type LabelledValue, pair, Reading, Readings } from './exposition.ts'
 
 const PREFIX = 'portcullis_'
