@@ -30,6 +30,15 @@ for (const document of documents)
     t.same(missing, [], 'files that are named exist')
   })
 
+t.test('README.md leads to every page', async (t) => {
+  const readme = read('README.md')
+  const pages = documents.filter((path) => path.startsWith('docs/'))
+  t.same(
+    pages.filter((path) => !readme.includes(`](${path})`)),
+    [],
+  )
+})
+
 t.test('compliance.md has one row for every id', async (t) => {
   const range = (letter: string, ...numbers: number[]) => numbers.map((number) => `${letter}${number}`)
   const ids = [
