@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { buildConnector, Pool, type Dispatcher as Undici } from 'undici'
 import type { HeaderList } from '../http/headers.ts'
+import { expectStream, type StreamUser } from './cut-streams.ts'
 import { type BodyWriter, type Dispatcher, type UpstreamCall, type UpstreamControl, UpstreamError } from './dispatch.ts'
 
 export interface UndiciOptions {
@@ -89,13 +90,14 @@ export class UndiciEndpoint implements Dispatcher {
   }
 }
 
-class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter {
+class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter, StreamUser {
   readonly stream: StreamedBody | null
   readonly #call: UpstreamCall
   readonly #endpoint: UndiciEndpoint
   #controller: Undici.DispatchController | null = null
   #waits = true
   #over = false
+  #isCut = false
 
   constructor(call: UpstreamCall, endpoint: UndiciEndpoint) {
     this.#call = call
@@ -108,8 +110,18 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter {
   onRequestStart(controller: Undici.DispatchController): void {
     this.#controller = controller
     this.#leaveQueue()
-    if (this.#over) controller.abort(new UpstreamError('CLOSED'))
-    else this.#call.onStart(this)
+    if (this.#over) {
+      controller.abort(new UpstreamError('CLOSED'))
+      return
+    }
+    // undici makes the stream right after this.
+    this.#isCut = false
+    expectStream(this)
+    this.#call.onStart(this)
+  }
+
+  onCut(): void {
+    this.#isCut = true
   }
 
   onResponseStart(controller: Undici.DispatchController, status: number, headers: Record<string, unknown>): void {
@@ -127,6 +139,10 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter {
   onResponseEnd(controller: Undici.DispatchController, trailers: Record<string, unknown>): void {
     if (this.#over) return
     this.#end()
+    if (this.#isCut) {
+      this.#call.onFailure(new UpstreamError('CLOSED'))
+      return
+    }
     const list = readHeaders(controller.rawTrailers, trailers)
     this.#call.onEnd(list.length === 0 ? null : list)
   }

@@ -89,6 +89,12 @@ const LIES: [string, (stream: number) => Buffer[]][] = [
   ['a status in its trailers', (s) => [headers(s, OK), data(s, 'x'), headers(s, OK, END_HEADERS | END_STREAM)]],
   ['interim answers without end', (s) => [...Array.from({ length: 3000 }, () => headers(s, [[':status', '103']]))]],
   ['an answer that is taken back', (s) => [headers(s, OK), data(s, 'x'), frame(FRAME.reset, 0, s, uint32(2))]],
+  [
+    'half an answer, taken back without an error',
+    (s) => [headers(s, OK), data(s, 'x'), frame(FRAME.reset, 0, s, uint32(0))],
+  ],
+  ['a head, taken back without an error', (s) => [headers(s, OK), frame(FRAME.reset, 0, s, uint32(0))]],
+  ['nothing, taken back without an error', (s) => [frame(FRAME.reset, 0, s, uint32(0))]],
 ]
 
 for (const transport of requestTransports) {
@@ -111,6 +117,20 @@ for (const transport of requestTransports) {
         t.equal(await isWell(), true, 'the next is served')
       })
     }
+
+    t.test('a whole answer may be followed by a reset without an error', async (t) => {
+      for (const method of ['GET', 'POST', 'HEAD'] as const) {
+        answer = (s) => [
+          headers(s, OK, method === 'HEAD' ? END_HEADERS | END_STREAM : END_HEADERS),
+          ...(method === 'HEAD' ? [] : [data(s, 'truth', END_STREAM)]),
+          frame(FRAME.reset, 0, s, uint32(0)),
+        ]
+        const reply = await client.ask({ method, path: '/whole', ...(method === 'POST' ? { body: 'question' } : {}) })
+        t.equal(reply.status, 200, method)
+        t.equal(reply.isComplete, true, method)
+        t.equal(reply.text, method === 'HEAD' ? '' : 'truth')
+      }
+    })
 
     t.test('a line break in a value', async (t) => {
       answer = (s) => [headers(s, [...OK, ['x-a', 'b\r\nx-forged: c']]), data(s, 'x', END_STREAM)]
