@@ -47,7 +47,13 @@ const timeouts = z
     idle: duration('75 seconds', 'A connection without a request.'),
     bodyGrace: duration('10 seconds', 'Time a request body has before its rate is judged.', 0),
     bodyMinRate: size('240 B', 'Bytes per second that a request body must arrive with after the grace.', '0 B', '1 MB'),
-    send: duration('30 seconds', 'An answer of which the client reads nothing.'),
+    send: duration('30 seconds', 'An answer of which the client reads nothing, or less than `sendMinRate`.'),
+    sendMinRate: size(
+      '240 B',
+      'Bytes per second that a client must take while an answer or WebSocket frames wait for it, over the time of `send`; streams of one HTTP/2 connection share it. What is merely quiet is not judged. 0 B: no bound.',
+      '0 B',
+      '1 MB',
+    ),
     webSocketIdle: duration('10 minutes', 'A WebSocket without a frame either way.'),
   })
   .prefault({})

@@ -324,6 +324,8 @@ export interface HttpLimits {
   readonly bodyMinRate: number
   /** Milliseconds without progress before an answer that the client does not read is cut. */
   readonly sendMs: number
+  /** Bytes per second that a client must take over `sendMs` while something waits for it; 0 is no bound. */
+  readonly sendMinRate: number
   readonly maxRequestsPerConnection: number
   readonly maxConnectionAgeMs: number
   /** HTTP/2: SETTINGS_MAX_CONCURRENT_STREAMS. */

@@ -154,7 +154,6 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     this.#continueWanted = read.expectsContinue
     this.#answer.reset(read.isEleven, read.takesTrailers)
     this.#answering = true
-    this.#reader.reset()
     this.#x = new Exchange(head, this, this, plan)
     plan.run(this.#x)
     return true
@@ -341,7 +340,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
       this.#closing = true
       this.#x.refuse('body-timeout')
     }
-    if (this.#reader.isStuckOn(this.#socket, this.#owner.plan.limits.sendMs)) this.destroy()
+    if (this.#reader.isStuckOn(this.#socket, this.#owner.plan.limits)) this.cut()
     else this.#owner.plan.unsent.tell(this, this.#socket.writableLength, this.#reader.tookAny)
   }
 }

@@ -264,11 +264,13 @@ export class Http2Stream implements ClientHalf, Reader {
     return this.#stream
   }
 
-  /** A body that nobody will read is refused to the client without an error once the answer is out (RFC 9113, 8.1). */
+  /**
+   * The exchange is over; the stream is once the client has taken what waits for it, and is watched until then. A body that
+   * nobody will read is refused to the client without an error once the answer is out (RFC 9113, 8.1).
+   */
   #finished(): void {
     this.#ended = true
     this.#x = null
-    this.#connection.onStreamEnd(this)
     const stream = this.#stream
     if (this.#bodyEnded || stream.destroyed) return
     stream.removeAllListeners('data')
@@ -296,7 +298,13 @@ export class Http2Stream implements ClientHalf, Reader {
     return !this.#ended && !this.#stream.destroyed && !this.#stream.closed
   }
 
-  onTick(now: number): void {
+  /** Whether bytes wait for the client. */
+  get isWaiting(): boolean {
+    return this.#stream.writableLength > 0
+  }
+
+  /** `sharers`: streams of the connection for which bytes wait. */
+  onTick(now: number, sharers: number): void {
     const { limits } = this.#plan
     if (this.#tunnelled) {
       const bytesIn = this.#x?.bytesIn ?? this.#tunnelBytes
@@ -310,9 +318,8 @@ export class Http2Stream implements ClientHalf, Reader {
       const judgedMs = this.#bodyFlowingMs - limits.bodyGraceMs
       if (judgedMs > 0 && this.#bodyBytes < (judgedMs / 1000) * limits.bodyMinRate) this.#x.refuse('body-timeout')
     }
-    if (!this.#stream.destroyed && this.#reader.isStuck(this.#sentBytes, this.#stream.writableLength, limits.sendMs)) {
-      this.#stream.destroy(new Error('the client reads nothing'))
-      this.onGone()
-    } else this.#plan.unsent.tell(this, this.#stream.writableLength, this.#reader.tookAny)
+    const waiting = this.#stream.writableLength
+    if (!this.#stream.destroyed && this.#reader.isStuck(this.#sentBytes, waiting, limits, sharers)) this.cut()
+    else this.#plan.unsent.tell(this, waiting, this.#reader.tookAny)
   }
 }

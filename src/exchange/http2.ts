@@ -166,7 +166,9 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
 
   onTick(now: number): void {
     const limits = this.owner.plan.limits
-    for (const half of this.#streams) half.onTick(now)
+    let sharers = 0
+    for (const half of this.#streams) if (half.isWaiting) sharers++
+    for (const half of this.#streams) half.onTick(now, Math.max(1, sharers))
     if (!this.#budget.settle(this.#socket.bytesRead, this.#socket.bytesWritten, now)) return this.#cut()
     if (this.#streams.size > 0) return
     if (this.#closingSince !== 0 && now - this.#closingSince > CLOSE_MS) this.destroy()

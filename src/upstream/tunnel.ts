@@ -205,7 +205,7 @@ class Tunnel implements TunnelEnds, OpenTunnel, Ticking {
       return
     }
     const client = this.#client
-    if (this.#slowReader.isStuck(this.#toClientBytes, client.writableLength, this.#x.listener.limits.sendMs)) {
+    if (this.#slowReader.isStuck(this.#toClientBytes, client.writableLength, this.#x.listener.limits)) {
       this.#gate.onStuck()
     } else this.#gate.onTick(now, !client.isPaused())
   }

@@ -77,6 +77,18 @@ t.test('the rest of the last answer is not cut off while its client still reads'
   t.equal(socket.destroyed, true, 'after it the connection does not linger for long')
 })
 
+t.test('nor does one more request buy a client that takes nothing more time', async (t) => {
+  const { socket, tick } = open(t, 5000)
+  for (let i = 0; i < 4; i++) {
+    const before = socket.bytesWritten
+    socket.push('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await until(() => socket.destroyed || socket.writableLength > 0 || socket.bytesWritten > before, 'the answer')
+    await new Promise((resolve) => setImmediate(resolve))
+    tick(2)
+  }
+  t.equal(socket.destroyed, true)
+})
+
 t.test('but a client that takes nothing of it is cut after the time for that', async (t) => {
   const { socket, tick } = open(t, 5000)
   socket.push('GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')

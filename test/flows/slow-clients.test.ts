@@ -20,6 +20,7 @@ const gateway = await startGatewayHere(
       idle: timeouts({ idle: '1 s' }),
       body: timeouts({ bodyGrace: '1 s', bodyMinRate: '1 KB' }),
       send: timeouts({ send: '2 s' }),
+      rate: timeouts({ send: '3 s', sendMinRate: '1 MB' }),
       handshake: timeouts({ handshake: '1 s' }),
       crowd: publicListener({ connections: { perAddress: 3 } }),
       total: publicListener({ connections: { max: 2 } }),
@@ -165,7 +166,7 @@ for (const transport of requestTransports) {
               each.protocol === (transport.name === 'h1' ? 'http/1.1' : 'h2'),
           )
       }, 'the end of the exchange')
-      t.equal(line.failure, 'client-gone')
+      t.equal(line.failure, 'unread-answer')
       t.equal(await reader.readAll(), false, 'the answer was not ended as if it were whole')
     })
 
@@ -179,6 +180,32 @@ for (const transport of requestTransports) {
       }
       t.equal(await reader.readAll(), true)
       t.equal(reader.bytes, 12_000_000)
+    })
+
+    t.test('a client that takes a little now and then, less than it must, is cut', async (t) => {
+      const path = `/huge?bytes=400000000&rate-${transport.name}`
+      const reader = await openSlowReader(transport.name, at('rate'), path)
+      t.teardown(() => reader.destroy())
+      const protocol = transport.name === 'h1' ? 'http/1.1' : 'h2'
+      let line: Json | undefined
+      while (line === undefined && reader.bytes < 200_000_000) {
+        await reader.read(40_000)
+        await sleep(100)
+        await gateway.gateway.log.flush()
+        line = gateway
+          .accessLines()
+          .find((each) => each.path === '/huge' && each.listener === 'rate' && each.protocol === protocol)
+      }
+      t.equal(line?.failure, 'unread-answer')
+      t.equal(await reader.readAll(), false)
+    })
+
+    t.test('what is quiet is not slow: events now and then, read as they come', async (t) => {
+      const client = transport.open(at('rate'))
+      t.teardown(() => client.close())
+      const reply = await client.ask({ path: '/trickle?count=5&ms=1500' })
+      t.equal(reply.isComplete, true)
+      t.equal(reply.text, '0\n1\n2\n3\n4\n')
     })
 
     t.test('an idle connection is closed after its time, one in use is not', async (t) => {

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { requestTransports } from '../kit/clients.ts'
 import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
+import { block, END_HEADERS, END_STREAM, FRAME, frame, openFrames, setting } from '../kit/http2-frames.ts'
 import { openSlowReader } from '../kit/slow-reader.ts'
 import { startUpstream } from '../kit/upstream.ts'
 import { until } from '../kit/wait.ts'
@@ -28,6 +29,22 @@ t.teardown(async () => {
   await upstream.close()
 })
 const place = { port: gateway.publicPort }
+
+t.test('answers that are whole, and wait for a window that never opens, count too', async (t) => {
+  const client = await openFrames(place)
+  t.teardown(() => client.close())
+  const head = block([
+    [':method', 'GET'],
+    [':scheme', 'https'],
+    [':path', '/huge?bytes=12000'],
+    [':authority', `localhost:${place.port}`],
+  ])
+  await client.send(frame(FRAME.settings, 0, 0, setting(4, 0)))
+  for (let i = 0; i < 99; i++) await client.send(frame(FRAME.headers, END_HEADERS | END_STREAM, 2 * i + 1, head))
+  await client.until(({ received }) => received.some(({ type }) => type === FRAME.reset))
+  t.ok(client.received.some(({ type }) => type === FRAME.reset))
+  t.ok(client.received.filter(({ type }) => type === FRAME.reset).length < 99, 'and no more than have to be')
+})
 
 for (const transport of requestTransports) {
   t.test(transport.name, async (t) => {

@@ -106,6 +106,7 @@ const FAKE_LIMITS: HttpLimits = {
   bodyGraceMs: 10_000,
   bodyMinRate: 240,
   sendMs: 30_000,
+  sendMinRate: 240,
   maxRequestsPerConnection: 100_000,
   maxConnectionAgeMs: 3_600_000,
   maxStreams: 100,

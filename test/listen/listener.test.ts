@@ -24,6 +24,7 @@ const LIMITS: ListenerPlan['limits'] = {
   bodyGraceMs: 60_000,
   bodyMinRate: 1,
   sendMs: 60_000,
+  sendMinRate: 240,
   maxRequestsPerConnection: 100,
   maxConnectionAgeMs: 600_000,
   maxStreams: 10,
