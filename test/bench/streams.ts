@@ -162,5 +162,5 @@ const text = table(
 )
 console.log(`\n${text}`)
 if (values.write)
-  writeSection('docs/threat-model.md', 'streams', `${text}\n\nMeasured on ${machine()}, other work running beside it.`)
+  writeSection('docs/performance.md', 'streams', `${text}\n\nMeasured on ${machine()}, other work running beside it.`)
 process.exitCode = failed ? 1 : 0
