@@ -23,8 +23,6 @@ const NOTHING: HeaderList = []
 export interface StreamOwner extends Peer {
   /** The stream became an exchange; bytes of its field names and values. */
   onRequest(fieldBytes: number): void
-  /** Bytes of a body, or of a tunnel, that came. */
-  onData(bytes: number): void
   onStreamEnd(half: Http2Stream): void
 }
 
@@ -44,7 +42,7 @@ export class Http2Stream implements ClientHalf, Reader {
   #sentBytes = 0
   #declaredLength = -1
   #tunnelled = false
-  #tunnelBytes = 0
+  #arrivedBefore = 0
   #trailersWanted = false
   #trailers: HeaderList | null = null
 
@@ -139,7 +137,6 @@ export class Http2Stream implements ClientHalf, Reader {
 
   #onData(chunk: Buffer): void {
     this.#bodyBytes += chunk.length
-    this.#connection.onData(chunk.length)
     this.#x?.onBodyData(chunk)
   }
 
@@ -273,7 +270,6 @@ export class Http2Stream implements ClientHalf, Reader {
     this.#x = null
     const stream = this.#stream
     if (this.#bodyEnded || stream.destroyed) return
-    stream.removeAllListeners('data')
     stream.once('finish', () => {
       if (!stream.destroyed) stream.close(NGHTTP2_NO_ERROR)
     })
@@ -298,6 +294,15 @@ export class Http2Stream implements ClientHalf, Reader {
     return !this.#ended && !this.#stream.destroyed && !this.#stream.closed
   }
 
+  /** Bytes of a body, or of a tunnel, that came since the last time, read or not. */
+  takeArrived(): number {
+    const taken = this.#tunnelled ? (this.#x?.bytesIn ?? this.#arrivedBefore) : this.#bodyBytes
+    const arrived = taken + this.#stream.readableLength
+    const more = Math.max(0, arrived - this.#arrivedBefore)
+    this.#arrivedBefore += more
+    return more
+  }
+
   /** Whether bytes wait for the client. */
   get isWaiting(): boolean {
     return this.#stream.writableLength > 0
@@ -306,12 +311,7 @@ export class Http2Stream implements ClientHalf, Reader {
   /** `sharers`: streams of the connection for which bytes wait. */
   onTick(now: number, sharers: number): void {
     const { limits } = this.#plan
-    if (this.#tunnelled) {
-      const bytesIn = this.#x?.bytesIn ?? this.#tunnelBytes
-      this.#connection.onData(bytesIn - this.#tunnelBytes)
-      this.#tunnelBytes = bytesIn
-      return
-    }
+    if (this.#tunnelled) return
     this.#x?.onTick(now)
     if (this.#reading && !this.#bodyEnded && this.#x !== null) {
       this.#bodyFlowingMs += TICK_MS

@@ -15,10 +15,13 @@ import { joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Arrival, ClientCertificate, Connection, ConnectionOwner } from './connection.ts'
 import type { HttpLimits } from './contracts.ts'
 import { FrameBudget } from './frame-budget.ts'
+import { type Glanced, joinGlance, leaveGlance } from './glance.ts'
 import { Http2Stream, type StreamOwner } from './http2-stream.ts'
 
 /** Time that a session has between GOAWAY and its end when its streams hang. */
 const CLOSE_MS = 5000
+/** Bytes that a session reads before what they were is looked at, out of turn. */
+const GLANCE_BYTES = 128 * 1024
 
 /** Bounds against the floods of RFC 9113, 10.5: what goes over ends in GOAWAY. */
 function sessionOptions(limits: HttpLimits): ServerOptions {
@@ -48,7 +51,7 @@ interface Arrived {
   readonly rawHeaders: string[]
 }
 
-export class Http2Connection implements Connection, Ticking, StreamOwner {
+export class Http2Connection implements Connection, Ticking, Glanced, StreamOwner {
   readonly address: string
   readonly secure = true
   readonly serverName: string
@@ -63,6 +66,8 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
   /** Streams without a body whose turn comes when the bytes that are here have been read. */
   #arrived: Arrived[] = []
   #requests = 0
+  /** Bytes that were read when frames were last settled. */
+  #settledAt = 0
   #idleSince = performance.now()
   #closingSince = 0
   #ended = false
@@ -83,6 +88,7 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     this.#session.on('close', () => this.#closed('client-gone'))
     socket.on('close', () => this.#closed('client-gone'))
     joinClock(this)
+    joinGlance(this)
   }
 
   #onStream(stream: ServerHttp2Stream, flags: number, rawHeaders: string[]): void {
@@ -129,12 +135,8 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     this.#budget.onRequest(fieldBytes)
   }
 
-  onData(bytes: number): void {
-    this.#budget.onData(bytes)
-  }
-
   onStreamEnd(half: Http2Stream): void {
-    this.#streams.delete(half)
+    if (this.#streams.delete(half)) this.#budget.onData(half.takeArrived())
     this.#idleSince = performance.now()
   }
 
@@ -159,9 +161,22 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     if (this.#ended) return
     this.#ended = true
     leaveClock(this)
+    leaveGlance(this)
     for (const half of this.#streams) half.onGone(code)
     this.#streams.clear()
     this.owner.onConnectionEnd(this)
+  }
+
+  /** Ends the session where what it read became nothing. */
+  #settle(now: number): void {
+    const read = this.#socket.bytesRead
+    this.#settledAt = read
+    for (const half of this.#streams) this.#budget.onData(half.takeArrived())
+    if (!this.#budget.settle(read, this.#socket.bytesWritten, now)) this.#cut()
+  }
+
+  onGlance(): void {
+    if (this.#socket.bytesRead - this.#settledAt > GLANCE_BYTES) this.#settle(performance.now())
   }
 
   onTick(now: number): void {
@@ -169,7 +184,8 @@ export class Http2Connection implements Connection, Ticking, StreamOwner {
     let sharers = 0
     for (const half of this.#streams) if (half.isWaiting) sharers++
     for (const half of this.#streams) half.onTick(now, Math.max(1, sharers))
-    if (!this.#budget.settle(this.#socket.bytesRead, this.#socket.bytesWritten, now)) return this.#cut()
+    this.#settle(now)
+    if (this.#ended) return
     if (this.#streams.size > 0) return
     if (this.#closingSince !== 0 && now - this.#closingSince > CLOSE_MS) this.destroy()
     else if (now - this.#idleSince > limits.idleMs) this.drain()
