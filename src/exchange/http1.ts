@@ -43,6 +43,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   #requests = 0
   /** When the present wait ends, in `performance.now()` milliseconds; 0 is no deadline. */
   #deadline = 0
+  #wasOver = false
 
   readonly #head = new RequestHeadReader()
   /** The head before, to recognise the next one by. */
@@ -287,10 +288,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     return false
   }
 
-  /**
-   * Ends our side, and reads on for a moment: a reset while the client still sends would take the answer with it
-   * (RFC 9112, 9.6).
-   */
+  /** Ends our side, and reads on for a moment: a reset would take the answer with it (RFC 9112, 9.6). */
   #endGently(): void {
     if (this.#lingering || this.#ended) return
     this.#lingering = true
@@ -327,13 +325,16 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   onTick(now: number): void {
     // The client may take its time for what is still queued; that it takes anything at all is checked below.
     if (this.#lingering && this.#socket.writableLength > 0) this.#deadline = now + LINGER_MS
-    if (this.#deadline !== 0 && now > this.#deadline) {
+    const isOver = this.#deadline !== 0 && now > this.#deadline
+    // What came while the loop was busy is read before it is too late: only the second look ends the connection.
+    if (isOver && this.#wasOver) {
       this.#deadline = 0
       // A head that has begun is owed an answer; a connection that said nothing is not.
       if (this.#head.isBegun && !this.#lingering) this.#refuseBytes('headers-timeout')
       else this.destroy()
       return
     }
+    this.#wasOver = isOver
     if (this.#tunnelled) return
     this.#x?.onTick(now)
     if (this.#x !== null && this.#body.isTooSlow(this.#owner.plan.limits)) {

@@ -37,7 +37,10 @@ class SlowSocket extends Duplex {
 const BODY = Buffer.alloc(50_000, 'b')
 
 /** A connection whose request is answered at once, the socket as slow as the test. */
-function open(t: Test, sendMs: number): { socket: SlowSocket; tick: (seconds: number) => void } {
+function open(
+  t: Test,
+  sendMs: number,
+): { socket: SlowSocket; tick: (seconds: number) => void; stall: (seconds: number) => void } {
   const { x } = fakeExchange()
   const limits = { ...x.listener.limits, sendMs }
   const owner: ConnectionOwner = {
@@ -56,6 +59,9 @@ function open(t: Test, sendMs: number): { socket: SlowSocket; tick: (seconds: nu
   let now = performance.now()
   return {
     socket,
+    stall: (seconds) => {
+      now += seconds * 1000
+    },
     tick: (seconds) => {
       for (let i = 0; i < seconds * 1000; i += TICK_MS) {
         now += TICK_MS
@@ -75,6 +81,23 @@ t.test('the rest of the last answer is not cut off while its client still reads'
   t.ok(socket.taken.endsWith(`\r\n\r\n${BODY.toString()}`))
   tick(10)
   t.equal(socket.destroyed, true, 'after it the connection does not linger for long')
+})
+
+t.test('a request that came while nobody could read it is not too late', async (t) => {
+  const { socket, tick, stall } = open(t, 30_000)
+  const ask = async (before: number): Promise<void> => {
+    socket.push('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await until(() => socket.destroyed || socket.bytesWritten > before, 'the answer')
+    while (socket.takeOne()) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await ask(0)
+  const once = socket.bytesWritten
+  // The loop stands still until the connection is idle for too long, and the clock is looked at first.
+  stall(200)
+  tick(0.2)
+  t.equal(socket.destroyed, false)
+  await ask(once)
+  t.ok(socket.bytesWritten > once, 'it is answered')
 })
 
 t.test('nor does one more request buy a client that takes nothing more time', async (t) => {
