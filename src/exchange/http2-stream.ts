@@ -18,6 +18,8 @@ import type { Reader } from './unsent-bytes.ts'
 const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
 
 const NOTHING: HeaderList = []
+/** What a client may send of one body before it hears of it: as the session's settings say. */
+export const WINDOW_BYTES = 64 * 1024
 
 /** The session, as a stream sees it. */
 export interface StreamOwner extends Peer {
@@ -43,6 +45,8 @@ export class Http2Stream implements ClientHalf, Reader {
   #declaredLength = -1
   #tunnelled = false
   #arrivedBefore = 0
+  /** Bytes of a body that nobody wants which may have been sent before its client knew. */
+  #onTheWay = 0
   #trailersWanted = false
   #trailers: HeaderList | null = null
 
@@ -270,6 +274,8 @@ export class Http2Stream implements ClientHalf, Reader {
     this.#x = null
     const stream = this.#stream
     if (this.#bodyEnded || stream.destroyed) return
+    const left = this.#declaredLength === -1 ? WINDOW_BYTES : this.#declaredLength - this.#bodyBytes
+    this.#onTheWay = Math.max(0, Math.min(WINDOW_BYTES, left))
     stream.once('finish', () => {
       if (!stream.destroyed) stream.close(NGHTTP2_NO_ERROR)
     })
@@ -297,7 +303,7 @@ export class Http2Stream implements ClientHalf, Reader {
   /** Bytes of a body, or of a tunnel, that came since the last time, read or not. */
   takeArrived(): number {
     const taken = this.#tunnelled ? (this.#x?.bytesIn ?? this.#arrivedBefore) : this.#bodyBytes
-    const arrived = taken + this.#stream.readableLength
+    const arrived = taken + this.#onTheWay + this.#stream.readableLength
     const more = Math.max(0, arrived - this.#arrivedBefore)
     this.#arrivedBefore += more
     return more

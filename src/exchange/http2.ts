@@ -16,7 +16,7 @@ import type { Arrival, ClientCertificate, Connection, ConnectionOwner } from './
 import type { HttpLimits } from './contracts.ts'
 import { FrameBudget } from './frame-budget.ts'
 import { type Glanced, joinGlance, leaveGlance } from './glance.ts'
-import { Http2Stream, type StreamOwner } from './http2-stream.ts'
+import { Http2Stream, type StreamOwner, WINDOW_BYTES } from './http2-stream.ts'
 
 /** Time that a session has between GOAWAY and its end when its streams hang. */
 const CLOSE_MS = 5000
@@ -40,7 +40,7 @@ function sessionOptions(limits: HttpLimits): ServerOptions {
       enablePush: false,
       maxConcurrentStreams: limits.maxStreams,
       maxHeaderListSize: limits.maxHeaderBytes,
-      initialWindowSize: 64 * 1024,
+      initialWindowSize: WINDOW_BYTES,
     },
   } as ServerOptions
 }
