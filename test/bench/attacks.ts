@@ -25,8 +25,8 @@ const MOST_FACTOR = 3
 const LEAST_QUIET_MS = 2
 const REST_MS = 500
 const QUIET_MS = 1500
-const SLOW_MS = 5000
-const FLOOD_MS = 2500
+const SLOW_MS = 4000
+const FLOOD_MS = 2000
 const SLOW_CONNECTIONS = 2000
 const FLOOD_CONNECTIONS = 20
 /** What the first moments of a process cost is not what is measured. */

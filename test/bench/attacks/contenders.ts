@@ -17,8 +17,8 @@ export interface Contender {
 }
 
 /** Seconds. Shorter than the defaults, so that a run ends: the deadline is what cuts, whatever its length. */
-const DEADLINE = 3
-const IDLE = 4
+const DEADLINE = 2
+const IDLE = 3
 
 export interface Services {
   /** Of small answers and uploads. */
