@@ -67,11 +67,12 @@ interface Range {
   readonly weak: ReadonlySet<number>
 }
 
-/** First six digits to ranges, by the first digit. */
+const BELOW_TWO = 10_000
+/** First six digits to ranges, by the first two digits. */
 const RANGES: readonly (readonly Range[])[] = compile()
 
 function compile(): Range[][] {
-  const byFirst: Range[][] = Array.from({ length: 10 }, () => [])
+  const byTwo: Range[][] = Array.from({ length: 100 }, () => [])
   const numbers = (list: string): ReadonlySet<number> => new Set(list === '' ? [] : list.split(' ').map(Number))
   for (const [brand, prefixes, sure, weak] of ROWS) {
     for (const prefix of prefixes.split(' ')) {
@@ -83,15 +84,19 @@ function compile(): Range[][] {
         sure: numbers(sure),
         weak: numbers(weak),
       }
-      for (let first = Number(from[0]); first <= Number(to[0]); first++) byFirst[first]!.push(row)
+      const last = Math.floor(row.high / BELOW_TWO)
+      for (let two = Math.floor(row.low / BELOW_TWO); two <= last; two++) byTwo[two]!.push(row)
     }
   }
-  return byFirst
+  return byTwo
 }
 
 /** Lengths of numbers as bits, by the first digit. */
-const LENGTHS = RANGES.map((ranges) =>
-  ranges.flatMap(({ sure, weak }) => [...sure, ...weak]).reduce((bits, length) => bits | (1 << length), 0),
+const LENGTHS = Array.from({ length: 10 }, (_, first) =>
+  RANGES.slice(first * 10, first * 10 + 10)
+    .flat()
+    .flatMap(({ sure, weak }) => [...sure, ...weak])
+    .reduce((bits, length) => bits | (1 << length), 0),
 )
 
 /** Cheap: false where no scheme has a number of this length that begins with this digit. */
@@ -105,7 +110,7 @@ export function cardOf(digits: string): CardMatch | null {
   if (length < LEAST_DIGITS || length > MOST_DIGITS) return null
   let prefix = 0
   for (let i = 0; i < 6; i++) prefix = prefix * 10 + digits.charCodeAt(i) - 48
-  for (const range of RANGES[digits.charCodeAt(0) - 48]!) {
+  for (const range of RANGES[Math.floor(prefix / BELOW_TWO)]!) {
     if (prefix < range.low || prefix > range.high) continue
     const isSure = range.sure.has(length)
     if (!isSure && !range.weak.has(length)) continue

@@ -2,9 +2,10 @@
  * Finds payment card numbers in plain digits: alone or in groups, next to one another, next to dates and codes. It knows
  * no script other than ASCII and does not change anything. Linear in the length.
  */
-import { type CardBrand, cardOf, LEAST_DIGITS, MOST_DIGITS, mayBeCard } from './brands.ts'
+import { type CardBrand, type CardMatch, cardOf, LEAST_DIGITS, MOST_DIGITS, mayBeCard } from './brands.ts'
+import { digitGroups } from './digit-groups.ts'
 import { findSplit } from './split-numbers.ts'
-import { hasCardWord, isLabelled, isPartOfMore } from './surroundings.ts'
+import { CardWords, isLabelled, isPartOfMore } from './surroundings.ts'
 
 export interface FoundCard {
   /** In the plain text: from the first digit to behind the last. */
@@ -15,9 +16,6 @@ export interface FoundCard {
   readonly tailEnd: number
 }
 
-/** Digits, and what people write between them. */
-const RUN = /\d+(?:[ \n._\-/\\|,~]{1,4}\d+)*/g
-const GROUP = /\d+/g
 /** How people group the digits of a card. */
 const GROUPINGS = new Set(
   '4-4-4-4 4-4-4-4-1 4-4-4-4-2 4-4-4-4-3 4-4-4 4-4-4-1 4-4-4-2 4-4-4-3 4-6-5 4-6-4 4-5-6 4-5-5 6-10 6-13 6-12 6-11 8-8 8-11 8-10 8-4-4 4-4-8 4-8-4 4-12 12-4 4-11 4-10 6-9 6-8 10-6 5-5-5 5-5-5-1 5-5-6 5-5-5-4 4-3-3-3 3-3-3-3-3 3-3-3-3-3-1 3-3-3-3-3-3-1 3-3-3-3 6-6-4 6-6-3 6-4-6 6-4-4-2 6-6-2 4-4-4-4-4 5-6-5 4-4-5 4-4-6 4-4-7 7-9 7-8 4-4-3-4 4-4-4-2-2 2-4-4-4-2'
@@ -43,20 +41,21 @@ function addToShape(shape: number, size: number): number {
  */
 export function findCards(text: string, heedsLabels = true): FoundCard[] {
   const found: FoundCard[] = []
-  const groups: number[] = []
-  let runs = 0
-  for (const run of text.matchAll(RUN)) {
-    runs++
-    const first = groups.length
-    for (const group of run[0].matchAll(GROUP)) {
-      const start = run.index + group.index
-      groups.push(start, start + group[0].length)
-    }
-    new RunSearch(text, groups.slice(first), found, heedsLabels).search()
+  const { groups, runs } = digitGroups(text)
+  const words = new CardWords(text)
+  for (let i = 0; i + 1 < runs.length; i++) {
+    const run = groups.slice(runs[i], runs[i + 1])
+    if (holdsEnough(run)) new RunSearch(text, run, words, found, heedsLabels).search()
   }
   // Within one run nothing but separators stands between the groups.
-  if (runs > 1) findSplit(text, groups, found)
+  if (runs.length > 2) findSplit(text, groups, found)
   return found.sort((a, b) => a.start - b.start)
+}
+
+function holdsEnough(run: readonly number[]): boolean {
+  let digits = 0
+  for (let i = 0; i < run.length && digits < LEAST_DIGITS; i += 2) digits += run[i + 1]! - run[i]!
+  return digits >= LEAST_DIGITS
 }
 
 interface CardWindow {
@@ -71,12 +70,26 @@ class RunSearch {
   readonly #text: string
   /** Starts and ends, in turn. */
   readonly #groups: readonly number[]
+  readonly #words: CardWords
+  /** The digits of all groups, and where each group begins in them. */
+  readonly #digits: string
+  readonly #offsets: readonly number[]
   readonly #found: FoundCard[]
   readonly #heedsLabels: boolean
 
-  constructor(text: string, groups: readonly number[], found: FoundCard[], heedsLabels: boolean) {
+  constructor(text: string, groups: readonly number[], words: CardWords, found: FoundCard[], heedsLabels: boolean) {
     this.#text = text
     this.#groups = groups
+    this.#words = words
+    const whole = text.slice(groups[0], groups.at(-1))
+    this.#digits = groups.length === 2 ? whole : whole.replace(/\D+/g, '')
+    const offsets: number[] = []
+    let offset = 0
+    for (let i = 0; i < groups.length; i += 2) {
+      offsets.push(offset)
+      offset += groups[i + 1]! - groups[i]!
+    }
+    this.#offsets = offsets
     this.#found = found
     this.#heedsLabels = heedsLabels
   }
@@ -121,7 +134,7 @@ class RunSearch {
     if (start === 0 || this.#text[start - 1] !== '+') return false
     let digits = 0
     for (let i = 0; i < this.#groups.length / 2 && digits < 16; i++) digits += this.#size(i)
-    return digits < 14 || (digits < 16 && !hasCardWord(this.#text, start, this.#groups.at(-1)!))
+    return digits < 14 || (digits < 16 && !this.#words.isNear(start, this.#groups.at(-1)!))
   }
 
   /** Looks for a card that begins with group `i`; the index of the group behind it, or -1. */
@@ -162,11 +175,13 @@ class RunSearch {
       shape = addToShape(shape, this.#size(j))
       if (digits < LEAST_DIGITS || !mayBeCard(firstDigit, digits) || !GROUPINGS.has(shape)) continue
       if (this.#isList(i, j, freeFrom)) continue
-      const match = this.#judge(i, j)
-      if (match === null) continue
+      const fits = cardOf(this.#number(i, j))
+      if (fits === null) continue
       // In the middle of a longer row of numbers every four of them would be a candidate.
       const goesOn = isInRow && this.#gapBehind(j) === this.#gap(i) && this.#size(j + 1) === this.#size(i)
-      if (goesOn && !this.#isNextCard(j + 1) && !hasCardWord(this.#text, this.#start(i), this.#end(j))) continue
+      if (goesOn && !this.#isNextCard(j + 1) && !this.#words.isNear(this.#start(i), this.#end(j))) continue
+      const match = this.#weigh(fits, this.#start(i), this.#end(j))
+      if (match === null) continue
       longest = j
       // Sixteen digits with a code behind them can look like nineteen: nothing of the code may be shown.
       if (bestDigits === 16) continue
@@ -262,7 +277,7 @@ class RunSearch {
       )
         continue
       if (this.#isAddress(j) || this.#isOrder(j)) return
-      if (this.#isAmount(j) && !hasCardWord(this.#text, this.#start(0), this.#end(j))) return
+      if (this.#isAmount(j) && !this.#words.isNear(this.#start(0), this.#end(j))) return
       const brand = this.#judge(0, j)
       if (brand === null) continue
       this.#add(this.#start(0), this.#end(j), brand, this.#end(j))
@@ -292,20 +307,22 @@ class RunSearch {
   }
 
   #judge(first: number, last: number): CardBrand | null {
-    let digits = ''
-    for (let i = first; i <= last; i++) digits += this.#text.slice(this.#start(i), this.#end(i))
-    return judge(this.#text, digits, this.#start(first), this.#end(last), this.#heedsLabels)
+    const card = cardOf(this.#number(first, last))
+    return card === null ? null : this.#weigh(card, this.#start(first), this.#end(last))
+  }
+
+  #number(first: number, last: number): string {
+    return this.#digits.slice(this.#offsets[first], this.#offsets[last]! + this.#size(last))
   }
 
   #add(start: number, end: number, brand: CardBrand, tailEnd: number): void {
     this.#found.push({ start, end, brand, tailEnd })
   }
-}
 
-function judge(text: string, digits: string, start: number, end: number, heedsLabels: boolean): CardBrand | null {
-  const card = cardOf(digits)
-  if (card === null) return null
-  const stands = card.isSure && !(heedsLabels && isLabelled(text, start, end))
-  if (!stands && !hasCardWord(text, start, end)) return null
-  return isPartOfMore(text, start, end) ? null : card.brand
+  /** By what stands around a number that is a card's: the brand, or null where it is something else. */
+  #weigh(card: CardMatch, start: number, end: number): CardBrand | null {
+    const stands = card.isSure && !(this.#heedsLabels && isLabelled(this.#text, start, end))
+    if (!stands && !this.#words.isNear(start, end)) return null
+    return isPartOfMore(this.#text, start, end) ? null : card.brand
+  }
 }

@@ -6,6 +6,8 @@
 const BEFORE = 48
 const BEHIND = 32
 const MOST_TOKEN = 64
+const LONGEST_WORD = 24
+const LETTER = /[A-Za-z]/
 
 const CARD_WORD =
   /card|kart|carte|carta|cart[aã]o|tarjeta|kredit|credit|credito|débit|debit|visa|maestro|amex|american express|diners|discover|union ?pay|rupay|troy|verve|\bmir\b|\bmc\b|卡|カード|카드|بطاق|карт|κάρτ|कार्ड|บัตร|כרטיס|\bkort|kaart|thẻ|\bpan\b|\bcc\b|\bccn\b|\bcv[vcn]|\bexp|expir|valid (?:thru|until|to)|gültig|ablauf|\b(?:0[1-9]|1[0-2])\s?\/\s?(?:20)?[2-4]\d\b|security code|sicherheitscode/i
@@ -23,9 +25,39 @@ const CURRENCY_BEFORE = /(?:[$€£¥₹₽₩₫]|\b(?:eur|usd|gbp|chf|jpy|inr|
 const CURRENCY_BEHIND =
   /^\s?(?:[$€£¥₹₽₩₫%]|(?:eur|usd|gbp|chf|jpy|inr|idr|vnd|krw|irr|dollars?|euros?|bytes|kb|ms|ns|µs)\b)/i
 
-/** True where words about a card stand near. */
-export function hasCardWord(text: string, start: number, end: number): boolean {
-  return CARD_WORD.test(text.slice(Math.max(0, start - BEFORE), start)) || CARD_WORD.test(text.slice(end, end + BEHIND))
+/** How far it looks at once, and how far back a later question may go. */
+const AHEAD = 1024
+const BACK = 128
+
+/** Words about a card in one text. Asked from front to back it looks at each place about once. */
+export class CardWords {
+  readonly #text: string
+  /** No such word begins between the two. */
+  #from = 0
+  #clearTo = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  /** True where one stands near the number between these places. */
+  isNear(start: number, end: number): boolean {
+    const text = this.#text
+    const from = Math.max(0, start - BEFORE)
+    const to = Math.min(text.length, end + BEHIND)
+    if (from < this.#from || to > this.#clearTo) this.#look(Math.max(0, from - BACK), to + AHEAD)
+    // A word that touches the number begins or ends where the number is taken away.
+    const touches = LETTER.test(text.charAt(start - 1)) || LETTER.test(text.charAt(end))
+    if (to <= this.#clearTo && !touches) return false
+    return CARD_WORD.test(text.slice(from, start)) || CARD_WORD.test(text.slice(end, to))
+  }
+
+  #look(from: number, to: number): void {
+    const found = this.#text.slice(from, to).search(CARD_WORD)
+    this.#from = from
+    // A word may reach over the end of what was looked at.
+    this.#clearTo = found !== -1 ? from + found : to < this.#text.length ? to - LONGEST_WORD : this.#text.length
+  }
 }
 
 /** True where a label directly before says what else the number is, or a currency that it is an amount. */
@@ -36,7 +68,6 @@ export function isLabelled(text: string, start: number, end: number): boolean {
   return isLabel || CURRENCY_BEFORE.test(before) || CURRENCY_BEHIND.test(text.slice(end, end + 10))
 }
 
-const LETTER = /[A-Za-z]/
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi
 /** Cheap: what every one of them has in its middle. */
 const UUID_MIDDLE = /-[0-9a-f]{4}-[0-9a-f]{4}-/i
