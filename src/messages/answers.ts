@@ -1,20 +1,21 @@
 /**
  * What a service answers, inspected on its way to the client: JSON, lines, text and polls whole and under a cap, event
- * streams event by event. * What cannot be inspected is not passed. It knows no upstream and no socket.
+ * streams event by event. What cannot be inspected is not passed. It knows no upstream and no socket.
  */
 import { isUtf8 } from 'node:buffer'
 import type { FailureCode } from '../errors.ts'
 import type { AnswerFilter, AnswerFilterFactory, Metrics } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { countHeader, getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
+import { BYTES } from './binary-payload.ts'
 import { bodyCoding } from './content-coding.ts'
 import { type EngineRequest, readEngineQuery } from './engineio-query.ts'
 import { EventStream } from './event-stream.ts'
-import { bodyKind } from './media-type.ts'
+import { bodyKind, isOctets } from './media-type.ts'
 import type { CleanedPayload } from './polling.ts'
 import { UNREADABLE } from './rules.ts'
 import type { AnswerCleaner, CleanerFor } from './shown.ts'
-import { type OnLeftOut, showPayload, showPayload3, showScript3 } from './shown-packets.ts'
+import { type OnLeftOut, showBinary3, showPayload, showPayload3, showScript3 } from './shown-packets.ts'
 
 /** Fields that are true only of the body as the service wrote it. */
 const UNTRUE: ReadonlySet<string> = new Set([
@@ -51,6 +52,7 @@ class Answer implements AnswerFilter {
   #events: EventStream | null = null
   /** Of a body that is read whole; null where it cannot be. */
   #clean: ((text: string) => CleanedPayload) | null = null
+  #encoding: 'utf8' | typeof BYTES = 'utf8'
   /** The words of a redirect name its target once more. */
   #isLeftOut = false
   #chunks: Buffer[] = []
@@ -102,6 +104,10 @@ class Answer implements AnswerFilter {
     // What a service says to a POST.
     if (this.#x.method === 'POST' && (isText || isTyped(headers, OK_TYPE))) return onlyOk
     const asked = readEngineQuery(this.#x.query)
+    if (asked !== null && asked.version === 3 && !asked.isJsonp && isOctets(headers)) {
+      this.#encoding = BYTES
+      return (bytes) => showBinary3(this.#cleaner, bytes, this.#onLeftOut)
+    }
     const show = asked === null ? null : showFor(asked)
     if (show === null || !(isText || (asked!.isJsonp && isTyped(headers, SCRIPT_TYPE)))) return null
     return (text) => show(this.#cleaner, text, this.#onLeftOut)
@@ -130,10 +136,10 @@ class Answer implements AnswerFilter {
     if (this.#events !== null || this.#bytes === 0) return EMPTY
     const body = Buffer.concat(this.#chunks)
     this.#chunks = []
-    const text = isUtf8(body) ? body.toString() : null
+    const text = this.#encoding === BYTES || isUtf8(body) ? body.toString(this.#encoding) : null
     const cleaned = text === null ? null : this.#counted(this.#clean!, text)
     if (cleaned === null) return null
-    return cleaned === text ? body : Buffer.from(cleaned)
+    return cleaned === text ? body : Buffer.from(cleaned, this.#encoding)
   }
 
   #counted(clean: (text: string) => CleanedPayload, text: string): string | null {

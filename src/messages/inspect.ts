@@ -10,13 +10,15 @@ import { hasCardInTarget } from './cards.ts'
 import { bodyCoding, decodeBody } from './content-coding.ts'
 import { readEngineQuery } from './engineio-query.ts'
 import { cleanForm } from './forms.ts'
-import { type BodyKind, bodyKind, boundaryOf } from './media-type.ts'
+import { type BodyKind, bodyKind, boundaryOf, isOctets } from './media-type.ts'
 import { packetLabel } from './message-label.ts'
 import { type CleanedBytes, cleanMultipart } from './multipart.ts'
 import { cleanLines } from './ndjson.ts'
 import { admitPackets, type PollingLimit } from './packet-limits.ts'
 import {
+  BINARY_3,
   type CleanedPayload,
+  cleanBinary3,
   cleanForm3,
   cleanPayload,
   cleanPayload3,
@@ -46,7 +48,7 @@ const UNTRUE: ReadonlySet<string> = new Set([
 
 /** One way to read a body. `kind` is the only media type that is accepted. */
 interface Reading {
-  readonly kind: BodyKind
+  readonly kind: BodyKind | 'octets'
   readonly maxBytes: number
   readonly clean: (rules: MessageRules, body: Buffer, headers: HeaderList, onDrop: OnDrop) => CleanedBytes
   /** Of a body that holds several messages. */
@@ -102,6 +104,12 @@ function makePacketInspect(rules: MessageRules, metrics: Metrics, limit: Polling
   const payload: Reading = { kind: 'text', maxBytes, clean: ofText(cleanPayload), packets: PAYLOAD }
   const payload3: Reading = { kind: 'text', maxBytes, clean: ofText(cleanPayload3), packets: PAYLOAD_3 }
   const form3: Reading = { kind: 'form', maxBytes: maxBytes * FORM_GROWTH, clean: ofText(cleanForm3), packets: FORM_3 }
+  const binary3: Reading = {
+    kind: 'octets',
+    maxBytes,
+    clean: ofText(cleanBinary3, BINARY_3.encoding),
+    packets: BINARY_3,
+  }
   const means: Means = { rules, metrics, limit }
   return function inspectPackets(x: Exchange) {
     if (rules.refusesCardsInUrl && hasCardInTarget(x.path, x.query)) return refuseUrl(x, metrics)
@@ -114,6 +122,7 @@ function makePacketInspect(rules: MessageRules, metrics: Metrics, limit: Polling
       return GO
     }
     if (x.head.bodyLength === 0) return GO
+    if (asked.version === 3 && !asked.isJsonp && isOctets(x.headers)) return collect(means, x, binary3)
     const reading = asked.isJsonp ? form3 : asked.version === 4 ? payload : payload3
     return collect(means, x, bodyKind(x.headers) === reading.kind ? reading : null)
   }
@@ -128,12 +137,15 @@ function cleanRuledLines(rules: MessageRules, body: string): CleanedPayload {
 }
 
 /** Reads the body as text for a cleaner of texts. */
-function ofText(clean: (rules: MessageRules, text: string, onDrop: OnDrop) => CleanedPayload): Reading['clean'] {
+function ofText(
+  clean: (rules: MessageRules, text: string, onDrop: OnDrop) => CleanedPayload,
+  encoding: Packets['encoding'] = 'utf8',
+): Reading['clean'] {
   return (rules, body, _headers, onDrop) => {
-    if (!isUtf8(body)) return UNREADABLE
-    const cleaned = clean(rules, body.toString(), onDrop)
+    if (encoding === 'utf8' && !isUtf8(body)) return UNREADABLE
+    const cleaned = clean(rules, body.toString(encoding), onDrop)
     if (cleaned === 'too-large' || cleaned.outcome === 'refused') return cleaned
-    return { outcome: cleaned.outcome, bytes: cleaned.outcome === 'same' ? body : Buffer.from(cleaned.text) }
+    return { outcome: cleaned.outcome, bytes: cleaned.outcome === 'same' ? body : Buffer.from(cleaned.text, encoding) }
   }
 }
 
@@ -181,18 +193,20 @@ class Collecting {
     const step = inspectBody(x, rules, metrics, this.#reading, body)
     const packets = this.#reading?.packets ?? null
     if (step !== GO || limit === null || packets === null || body.length === 0) return this.#conclude(step)
-    const cleaned = x.bodyBytes!.toString()
-    admitPackets(x, rules, cleaned, packets, limit, metrics, (kept) => this.#onAdmitted(cleaned, kept))
+    const cleaned = x.bodyBytes!.toString(packets.encoding)
+    admitPackets(x, rules, cleaned, packets, limit, metrics, (kept) =>
+      this.#onAdmitted(cleaned, kept, packets.encoding),
+    )
   }
 
-  #onAdmitted(cleaned: string, kept: string | null): void {
+  #onAdmitted(cleaned: string, kept: string | null, encoding: Packets['encoding']): void {
     const x = this.#x
     if (kept === null) {
       x.refuse('rate-limited')
       return this.#conclude(DONE)
     }
     if (kept === cleaned) return this.#conclude(GO)
-    this.#conclude(kept === '' ? answerOk(x) : replaceBody(x, Buffer.from(kept)))
+    this.#conclude(kept === '' ? answerOk(x) : replaceBody(x, Buffer.from(kept, encoding)))
   }
 
   #conclude(step: Step): void {

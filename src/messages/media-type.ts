@@ -26,6 +26,11 @@ export function bodyKind(headers: HeaderList): BodyKind {
   return type === 'application/x-www-form-urlencoded' ? 'form' : 'unreadable'
 }
 
+/** True for bytes, spelt as the servers of Engine.IO 3 compare it: in another spelling they read a text. */
+export function isOctets(headers: HeaderList): boolean {
+  return countHeader(headers, 'content-type') === 1 && getHeader(headers, 'content-type') === 'application/octet-stream'
+}
+
 /** What separates the parts of a multipart body; null where that is not clear. All its characters mean themselves. */
 export function boundaryOf(headers: HeaderList): string | null {
   const value = getHeader(headers, 'content-type')!

@@ -4,6 +4,7 @@
  * that it reads the same whatever the session was opened as, because a server goes by that and not by the request. It
  * knows no exchange.
  */
+import { BYTES, joinBinary, splitBinary } from './binary-payload.ts'
 import { decodeFormText, encodeFormText } from './forms.ts'
 import { attachmentsOf } from './message-label.ts'
 import { type Cleaned, type MessageRules, type RefusalReason, UNREADABLE } from './rules.ts'
@@ -39,6 +40,14 @@ export function cleanPayload3(rules: MessageRules, payload: string, onDrop: OnDr
   return whole === CHANGED ? { outcome: 'changed', text: joinPayload3(packets) } : (whole ?? same(payload))
 }
 
+/** The same with attachments as bytes; a character of `payload` is a byte. */
+export function cleanBinary3(rules: MessageRules, payload: string, onDrop: OnDrop = ignore): CleanedPayload {
+  const packets = splitBinary(payload, MAX_PACKETS)
+  if (packets === null) return UNREADABLE
+  const whole = cleanAll(rules, packets, cleanPacket3, onDrop)
+  return whole === CHANGED ? { outcome: 'changed', text: joinBinary(packets) } : (whole ?? same(payload))
+}
+
 /**
  * Cleans the form that clients of Engine.IO 3 post where they have nothing better: the one field `d`, a body as above in
  * which line feeds are written `\n` and what was `\n` before is written `\\n`.
@@ -62,21 +71,32 @@ function writeForm3(payload: string): string {
 
 /** Takes a body apart that was cleaned, and puts packets of it together; '' without any. */
 export interface Packets {
+  /** How a body becomes a string. */
+  readonly encoding: 'utf8' | typeof BYTES
   split(body: string): string[]
   join(packets: readonly string[]): string
 }
 
 export const PAYLOAD: Packets = {
+  encoding: 'utf8',
   split: (body) => body.split(SEPARATOR),
   join: (packets) => packets.join(SEPARATOR),
 }
 
 export const PAYLOAD_3: Packets = {
+  encoding: 'utf8',
   split: (body) => splitPayload3(body) ?? [],
   join: joinPayload3,
 }
 
+export const BINARY_3: Packets = {
+  encoding: BYTES,
+  split: (body) => splitBinary(body, MAX_PACKETS) ?? [],
+  join: joinBinary,
+}
+
 export const FORM_3: Packets = {
+  encoding: 'utf8',
   split: (body) => splitPayload3(readNewlines(decodeFormText(body.slice(2)) ?? '')) ?? [],
   join: (packets) => writeForm3(joinPayload3(packets)),
 }

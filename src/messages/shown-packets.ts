@@ -2,6 +2,7 @@
  * Packets of Engine.IO and socket.io as a service sends them, one by one or as the answer to a poll, each cleaned. What
  * breaks a rule or cannot be read is left out, or ends the poll. It knows no transport but polling.
  */
+import { joinBinary, splitBinary } from './binary-payload.ts'
 import { attachmentsOf } from './message-label.ts'
 import { packetAt3 } from './polling.ts'
 import { type Cleaned, UNREADABLE } from './rules.ts'
@@ -83,6 +84,15 @@ export function showPayload3(cleaner: AnswerCleaner, payload: string, onLeftOut:
   const shown = showAll(cleaner, packets, onLeftOut)
   if (shown?.length === 0) shown.push(NOOP)
   return concluded(payload, shown?.map((packet) => `${packet.length}:${packet}`).join('') ?? null)
+}
+
+/** The same with attachments as bytes; a character of `payload` is a byte. */
+export function showBinary3(cleaner: AnswerCleaner, payload: string, onLeftOut: OnLeftOut = ignore): Cleaned {
+  const packets = splitBinary(payload, MAX_PACKETS)
+  const shown = packets === null ? null : showAll(cleaner, packets, onLeftOut)
+  // In a body without bytes clients expect the same frames, by its type.
+  if (shown?.length === 0) shown.push(NOOP)
+  return concluded(payload, shown === null ? null : joinBinary(shown))
 }
 
 /** The same for a script tag. */

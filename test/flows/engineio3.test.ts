@@ -3,6 +3,7 @@
  * gateway between: by polling, by WebSocket, by changing over, and by the forms of browsers without XMLHttpRequest.
  */
 import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { parse } from 'node:querystring'
 import { Server as NewServer } from 'socket.io'
@@ -38,7 +39,7 @@ async function startServer(attach: (http: ReturnType<typeof createServer>) => { 
   return `http://127.0.0.1:${(http.address() as AddressInfo).port}`
 }
 
-const heard: Record<string, Heard[]> = { old: [], new: [], bytes: [] }
+const heard: Record<string, Heard[]> = { old: [], new: [], bytes: [], young: [] }
 const options = { serveClient: false, pingInterval: 400, pingTimeout: 10_000 }
 const old = await startServer((http) => {
   const server = oldServer(http, { ...options, path: '/old.io' })
@@ -50,6 +51,11 @@ const bytes = await startServer((http) => {
   server.of('/').on('connection', welcome(heard.bytes!, '/'))
   return server
 })
+const young = await startServer((http) => {
+  const server = new NewServer(http, { ...options, path: '/young.io/', allowEIO3: true })
+  server.on('connection', welcome(heard.young!, '/') as never)
+  return server
+})
 const today = await startServer((http) => {
   const server = new NewServer(http, { ...options, path: '/new.io/', allowEIO3: true })
   for (const name of ['/', '/agents']) server.of(name).on('connection', welcome(heard.new!, name) as never)
@@ -59,11 +65,17 @@ const today = await startServer((http) => {
 const route = { profiles: ['internet'], purpose: 'chat', webSocket: true, socketIo: true, messages: 'chat' }
 const gateway = await startGatewayHere(
   testConfig('', {
-    services: { old: { endpoints: [old] }, new: { endpoints: [today] }, bytes: { endpoints: [bytes] } },
+    services: {
+      old: { endpoints: [old] },
+      new: { endpoints: [today] },
+      bytes: { endpoints: [bytes] },
+      young: { endpoints: [young] },
+    },
     routes: [
       { ...route, path: '/old.io/*', service: 'old' },
       { ...route, path: '/new.io/*', service: 'new' },
-      { ...route, path: '/bytes.io/*', service: 'bytes', messages: 'bytes' },
+      { ...route, path: '/bytes.io/*', service: 'bytes', messages: 'bytes', answers: 'bytes' },
+      { ...route, path: '/young.io/*', service: 'young', messages: 'bytes', answers: 'bytes' },
     ],
     messages: {
       chat: { events: { message: ['$[0].text'] }, otherEvents: 'refuse' },
@@ -151,15 +163,86 @@ t.test('an event that is refused does not arrive', async (t) => {
   }
 })
 
-t.test('attachments, where they may pass', async (t) => {
-  const file = Buffer.from([0, 60, 98, 62, 255])
-  for (const [way, how] of [WAYS[1]!, WAYS[2]!]) {
-    const socket = await join(t, 'bytes', how)
-    await ask(socket, { text: '<b>x</b>', file })
-    t.same(heard.bytes!.at(-1)!.value, { text: 'x', file }, way)
-    socket.disconnect()
+t.test('attachments, where they may pass, both ways', async (t) => {
+  const file = Buffer.from([0, 60, 98, 62, 255, 1, 30, 4])
+  for (const kind of ['bytes', 'young']) {
+    const list = heard[kind]!
+    for (const [way, how] of WAYS) {
+      const socket = await join(t, kind, how)
+      if (way.includes('then')) await until(() => socket.io.engine.transport.name === 'websocket', 'the change')
+      const back = within(
+        new Promise<{ text: string; file: Buffer }>((resolve) => socket.once('message', resolve as never)),
+        'the attachment on its way back',
+      )
+      socket.emit('message', { text: '<i>before</i>' })
+      t.same(await back, { text: 'before' })
+      const echo = within(
+        new Promise<{ text: string; file: Buffer }>((resolve) => socket.once('message', resolve as never)),
+        'the attachment on its way back',
+      )
+      await ask(socket, { text: '<b>x</b> é😀', file })
+      t.same(list.at(-1)!.value, { text: 'x é😀', file }, `${way}, ${kind}`)
+      const { text, file: returned } = await echo
+      t.equal(text, 'x é😀')
+      t.same(Buffer.from(returned), file, `${way}, ${kind}: back`)
+      socket.disconnect()
+    }
   }
 })
+
+/** The parser of their clients in browsers, which send attachments as bytes; in Node they use base64. */
+const parser = createRequire(createRequire(import.meta.url).resolve('socket.io-2'))('engine.io-parser') as {
+  decodePayload(body: Buffer | string, callback: (packet: { type: string; data?: unknown }) => void): void
+  encodePayload(packets: { type: string; data?: unknown }[], binary: boolean, callback: (body: Buffer) => void): void
+}
+
+for (const transport of requestTransports) {
+  t.test(`polling with attachments as bytes, ${transport.name}`, async (t) => {
+    const client = transport.open({ port: gateway.publicPort })
+    t.teardown(() => client.close())
+    for (const kind of ['bytes', 'young']) {
+      const query = `/${kind}.io/?EIO=3&transport=polling`
+      const read = ({ body, headers }: { body: Buffer; headers: string[] }): { type: string; data?: unknown }[] => {
+        const packets: { type: string; data?: unknown }[] = []
+        const isBytes = headers.includes('application/octet-stream')
+        parser.decodePayload(isBytes ? body : body.toString(), (packet) => void packets.push(packet))
+        return packets
+      }
+      const sid = (JSON.parse(String(read(await client.ask({ path: query }))[0]!.data)) as { sid: string }).sid
+      const path = `${query}&sid=${sid}`
+      const post = (type: string, body: Buffer) =>
+        client.ask({ method: 'POST', path, headers: ['content-type', type], body })
+      const write = (text: string, file: Buffer): Buffer => {
+        const placed = JSON.stringify(['message', { text, file: { _placeholder: true, num: 0 } }])
+        let bytes: Buffer = Buffer.alloc(0)
+        const packets = [`51-${placed}`, file].map((data) => ({ type: 'message', data }))
+        parser.encodePayload(packets, true, (body) => {
+          bytes = body
+        })
+        return bytes
+      }
+      const file = Buffer.from([0, 255, 60, 98, 62, 30])
+      const body = write('<b>é</b> 😀', file)
+      const sent = await post('application/octet-stream', body)
+      t.equal(sent.status, 200, sent.text)
+      await until(() => heard[kind]!.some(({ value }) => (value as { text: string }).text === 'é 😀'))
+      t.same(heard[kind]!.at(-1)!.value, { text: 'é 😀', file })
+      const packets: { type: string; data?: unknown }[] = []
+      while (!packets.some(({ data }) => Buffer.isBuffer(data))) packets.push(...read(await client.ask({ path })))
+      t.match(packets.find(({ data }) => String(data).startsWith('51-'))!.data, /"text":"é 😀"/)
+      t.same(packets.find(({ data }) => Buffer.isBuffer(data))!.data, file)
+      const before = heard[kind]!.length
+      t.equal((await post('application/octet-stream', body.subarray(0, -1))).status, 400, 'cut')
+      t.equal(
+        (await post('application/octet-stream; x=y', body)).status,
+        415,
+        'another spelling, which is text to a server',
+      )
+      t.equal((await post('text/plain', body)).status, 400, 'as text')
+      t.equal(heard[kind]!.length, before)
+    }
+  })
+}
 
 t.test('clients of both ages talk to one service', async (t) => {
   const before = heard.new!.length
