@@ -27,11 +27,8 @@ server.of('/').on('connection', (socket) => {
   }) as never)
 })
 const types: string[] = []
-http.on('request', (request, response) => {
-  if (request.method === 'POST') types.push(`in ${request.headers['content-type']}`)
-  response.on('finish', () => {
-    if (request.method === 'GET') types.push(`out ${response.getHeader('content-type')}`)
-  })
+http.on('request', ({ method, headers }) => {
+  if (method === 'POST') types.push(`in ${headers['content-type']}`)
 })
 await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
 const shared = { service: 'chat', profiles: ['internet'], purpose: 'chat' }
@@ -56,6 +53,7 @@ t.test('attachments by polling, both ways', async (t) => {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, bypassCSP: true })
   t.teardown(() => context.close())
   const page = await context.newPage()
+  page.on('response', (response) => void types.push(`out ${response.headers()['content-type']}`))
   await page.goto(`https://localhost:${gateway.publicPort}/`)
   const back = await page.evaluate(`new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error('nothing came back')), 20000)
