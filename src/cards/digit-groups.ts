@@ -55,8 +55,7 @@ function isSeparator(code: number): boolean {
   )
 }
 
-/** An ASCII digit. */
-export function isDigitAt(text: string, at: number): boolean {
+function isDigitAt(text: string, at: number): boolean {
   const code = text.charCodeAt(at)
   return code >= ZERO && code <= NINE
 }

@@ -44,7 +44,7 @@ export function joinBinary(packets: readonly string[]): string {
     const bytes = isAttachment
       ? MESSAGE + Buffer.from(packet.slice(ATTACHMENT.length), 'base64').toString(BYTES)
       : Buffer.from(packet).toString(BYTES)
-    payload += (isAttachment ? '\x01' : TEXT) + digitsOf(bytes.length) + '\xff' + bytes
+    payload += `${isAttachment ? '\x01' : TEXT}${digitsOf(bytes.length)}\xff${bytes}`
   }
   return payload
 }
