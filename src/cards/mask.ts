@@ -4,6 +4,7 @@
  */
 import { type CardBrand, LEAST_DIGITS } from './brands.ts'
 import { type FoundCard, findCards } from './find.ts'
+import { type Depth, depthOf } from './percent-escapes.ts'
 import { countDigits, type PlainDigits, plainDigits } from './plain-digits.ts'
 import { findSecrets, mayHoldSecrets, type Secret } from './secret-codes.ts'
 
@@ -29,7 +30,12 @@ export function maskCardData(text: string, shown: ShownDigits, onHidden: OnHidde
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const digits = countDigits(masked, LEAST_DIGITS)
     if (digits < LEAST_CODE_DIGITS || (digits < LEAST_DIGITS && !mayHoldSecrets(masked))) return masked
-    const next = maskOnce(masked, digits >= LEAST_DIGITS, shown, onHidden, width)
+    const mayHoldCards = digits >= LEAST_DIGITS
+    let next = maskOnce(masked, 0, mayHoldCards, shown, onHidden, width)
+    // A page may decode escapes or show them as they are: neither may find a card.
+    const depth = depthOf(next)
+    if (depth > 0) next = maskOnce(next, 1, mayHoldCards, shown, onHidden, width)
+    if (depth > 1) next = maskOnce(next, 2, mayHoldCards, shown, onHidden, width)
     if (next === masked) return masked
     masked = next
   }
@@ -39,7 +45,13 @@ export function maskCardData(text: string, shown: ShownDigits, onHidden: OnHidde
 /** The text with every card and track replaced. For logs: nothing of a number is needed there, whatever stands before it. */
 export function replaceCardData(text: string, by: string): string {
   if (countDigits(text, LEAST_DIGITS) < LEAST_DIGITS) return text
-  const plain = plainDigits(text)
+  const depth = depthOf(text)
+  let replaced = replaceIn(text, plainDigits(text), by)
+  if (depth > 0) replaced = replaceIn(replaced, plainDigits(replaced, 1), by)
+  return depth > 1 ? replaceIn(replaced, plainDigits(replaced, 2), by) : replaced
+}
+
+function replaceIn(text: string, plain: PlainDigits, by: string): string {
   const spans = cardSpans(plain.text, false)
   let result = ''
   let from = 0
@@ -53,7 +65,10 @@ export function replaceCardData(text: string, by: string): string {
 
 /** True where a card, or the data of a track, stands in the text. */
 export function holdsCard(text: string): boolean {
-  return countDigits(text, LEAST_DIGITS) === LEAST_DIGITS && cardSpans(plainDigits(text).text, true).length > 0
+  if (countDigits(text, LEAST_DIGITS) < LEAST_DIGITS) return false
+  const depth = depthOf(text)
+  const isIn = (each: Depth): boolean => cardSpans(plainDigits(text, each).text, true).length > 0
+  return isIn(0) || (depth > 0 && isIn(1)) || (depth > 1 && isIn(2))
 }
 
 interface Span {
@@ -68,8 +83,15 @@ function cardSpans(plain: string, heedsLabels: boolean): Span[] {
   return spans.sort((a, b) => a.start - b.start)
 }
 
-function maskOnce(text: string, mayHoldCards: boolean, shown: ShownDigits, onHidden: OnHidden, width: Width): string {
-  const plain = plainDigits(text)
+function maskOnce(
+  text: string,
+  depth: Depth,
+  mayHoldCards: boolean,
+  shown: ShownDigits,
+  onHidden: OnHidden,
+  width: Width,
+): string {
+  const plain = plainDigits(text, depth)
   const cards = mayHoldCards ? findCards(plain.text) : []
   const secrets = cards.length > 0 || mayHoldSecrets(plain.text) ? findSecrets(plain.text, cards) : []
   if (cards.length === 0 && secrets.length === 0) return text

@@ -2,6 +2,7 @@
  * A text as a search for numbers wants it: digits of all scripts as ASCII, spaces and dashes of all kinds as one, invisible
  * characters and markup gone, and the way back to the places in the text. It knows no card.
  */
+import { type Depth, unescapeAt } from './percent-escapes.ts'
 
 export interface PlainDigits {
   readonly text: string
@@ -56,9 +57,9 @@ export function countDigits(text: string, enough: number): number {
   return found
 }
 
-/** Linear in the length. */
-export function plainDigits(text: string): PlainDigits {
-  if (!NOT_PLAIN.test(text)) return { text, starts: null, ends: null }
+/** Linear in the length. Percent escapes are read as what they stand for where the text is decoded so often. */
+export function plainDigits(text: string, depth: Depth = 0): PlainDigits {
+  if (depth === 0 && !NOT_PLAIN.test(text)) return { text, starts: null, ends: null }
   const starts = new Int32Array(text.length)
   const ends = new Int32Array(text.length)
   let plain = ''
@@ -81,7 +82,9 @@ export function plainDigits(text: string): PlainDigits {
         }
       }
     } else {
-      shown = code < 127 && code >= 32 ? text[i]! : shownOf(code)
+      const unescaped = depth > 0 && code === 37 ? unescapeAt(text, i, depth) : null
+      if (unescaped !== null) end = unescaped.end
+      shown = shownOf(unescaped?.code ?? code)
     }
     if (shown !== '') {
       starts[count] = i

@@ -22,12 +22,12 @@ const PLAIN_LABEL =
   'cvv2?|cvc2?|cvn2?|cav2|cvp2|card (?:verification|security) (?:code|value|number)|karten?pr(?:ü|ue)f(?:nummer|ziffer|code|zahl)|kartensicherheitscode'
 /** Words that may mean a code for something else. */
 const OTHER_LABEL =
-  'security(?: (?:code|number|no|digits))?|c[ .-]{1,2}v[ .-]{1,2}[vc2]|sicherheits(?:code|nummer)|pr(?:ü|ue)f(?:nummer|ziffer|code)|verification(?: (?:code|value|number))?|verify|csc|cid|c[óo]digo de (?:seguridad|segurança)|code de s[ée]curit[ée]|cryptogramme|codice di sicurezza|veiligheidscode|kod bezpieczeństwa|güvenlik kodu|код безопасности|安全码|セキュリティコード|back of (?:the|my) card|(?:on|the) back|pin(?: ?code)?|secret code|code'
+  'security(?: (?:code|number|no|digits))?|c[ .-]{1,2}v[ .-]{1,2}[vc2]|sicherheits(?:code|nummer)|pr(?:ü|ue)f(?:nummer|ziffer|code)|verification(?: (?:code|value|number))?|verify|csc|cid|c[óo]digo de (?:seguridad|segurança)|code de s[ée]curit[ée]|cryptogramme|codice di sicurezza|veiligheidscode|kod bezpieczeństwa|güvenlik kodu|код безопасности|安全码|セキュリティコード|back of (?:the|my) card|(?:on|the) back|front of (?:the|my) card|(?:on|the) front|front (?:code|number)|(?:4|four)[ -]digits?|4[dc]bc|4csc|vierstellig\\p{L}{0,3}|pin(?: ?code)?|secret code|code'
 const labelled = (labels: string): RegExp => new RegExp(`(?<![\\p{L}])(?:${labels})(?![\\p{L}])${GAP}${CODE}`, 'giu')
 const PLAIN_CODE = labelled(PLAIN_LABEL)
 const OTHER_CODE = labelled(`${PLAIN_LABEL}|${OTHER_LABEL}`)
 const LABEL_BEHIND = new RegExp(
-  `(?<![\\d.,/-])(\\d{3,4})(?!\\d)[ ([]{1,3}(?:(?:is|ist|est|es) (?:the |my |der |die |das )?)?(?:${PLAIN_LABEL}|security code|sicherheitscode)(?![\\p{L}]|[^\\p{L}\\d]{0,6}\\d)`,
+  `(?<![\\d.,/-])(\\d{3,4})(?!\\d)[ ([]{1,3}(?:(?:is|ist|est|es) (?:the |my |der |die |das )?)?(?:${PLAIN_LABEL}|security code|sicherheitscode|(?:front|back|amex|4.digit|four.digit) (?:code|number)|cid|on the (?:front|back))(?![\\p{L}]|[^\\p{L}\\d]{0,6}\\d)`,
   'giu',
 )
 
@@ -48,6 +48,10 @@ const BEHIND_CARD = new RegExp(
   'iuy',
 )
 
+/** American Express's has four digits: what else would stand there is a year, or an amount. */
+const BEHIND_AMEX =
+  /[ ,;:|/\n([-]{1,3}(?!(?:19|20)\d\d)(\d{4})(?!\d|[.,:/-]\d|[ -]?\d|\s?(?:€|eur|usd|\$|£|%|\p{L}{0,2}\d))/iuy
+
 /** Cheap: false where no card is known and no word of `findSecrets` can stand. */
 export function mayHoldSecrets(text: string): boolean {
   return /c[va][vcnp]|verif|pr(?:ü|ue)f|kartens|security c|[;%+b]\d|\d[=d]\d|[\uff23\uff43][\uff36\uff56]/i.test(text)
@@ -62,8 +66,10 @@ export function findSecrets(text: string, cards: readonly FoundCard[]): Secret[]
   if (cards.length === 0) return secrets
   codes(text, LABEL_BEHIND, secrets)
   for (const card of cards) {
-    const size = card.brand === 'amex' ? 4 : 3
-    if (!codeAt(text, BEHIND_DATE, card.tailEnd, 0, secrets)) codeAt(text, BEHIND_CARD, card.tailEnd, size, secrets)
+    const isAmex = card.brand === 'amex'
+    if (codeAt(text, BEHIND_DATE, card.tailEnd, 0, secrets)) continue
+    if (codeAt(text, BEHIND_CARD, card.tailEnd, isAmex ? 4 : 3, secrets)) continue
+    if (isAmex) codeAt(text, BEHIND_AMEX, card.tailEnd, 4, secrets)
   }
   return secrets.filter(({ start, kind }) => kind === 'track' || !isIn(cards, start))
 }

@@ -23,7 +23,7 @@ const GOODS_LABEL = label(GOODS)
 const ANY_LABEL = label(`${GOODS}|${OTHERS}`)
 const CURRENCY_BEFORE = /(?:[$€£¥₹₽₩₫]|\b(?:eur|usd|gbp|chf|jpy|inr|idr|vnd|krw|irr|rs)\.?)\s?$/i
 const CURRENCY_BEHIND =
-  /^\s?(?:[$€£¥₹₽₩₫%]|(?:eur|usd|gbp|chf|jpy|inr|idr|vnd|krw|irr|dollars?|euros?|bytes|kb|ms|ns|µs)\b)/i
+  /^\s?(?:[$€£¥₹₽₩₫]|(?:eur|usd|gbp|chf|jpy|inr|idr|vnd|krw|irr|dollars?|euros?|bytes|kb|ms|ns|µs)\b)/i
 
 /** How far it looks at once, and how far back a later question may go. */
 const AHEAD = 1024
