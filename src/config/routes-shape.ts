@@ -126,7 +126,7 @@ const hideWish = z.strictObject({
     .max(64)
     .prefault([])
     .describe(
-      'Roles that see the fields all the same: `["supervisor"]`. Whoever is not signed in, or has none of them, does not.',
+      'Roles that see the fields all the same: `["supervisor"]`. Whoever is not signed in, or has none of them, does not. Answers of such a route are kept by no shared cache: `Cache-Control` is `no-store` unless `headers.set` says `private`, and `Vary` names Authorization and Cookie.',
     ),
 })
 

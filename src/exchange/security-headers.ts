@@ -24,6 +24,9 @@ interface ProfileHeaders {
 const HSTS = 'strict-transport-security'
 const CSP = 'content-security-policy'
 const CACHE = 'cache-control'
+/** What tells users apart. */
+const BY_USER = 'authorization, cookie'
+const NOT_SHARED = /(?:^|[\s,])(?:no-store|private)(?:$|[\s,])/i
 
 const OWASP: ReadonlyMap<string, string> = new Map(
   added.headers
@@ -108,20 +111,21 @@ const compiled = new Map<string, HeaderEdits>()
 const MOST_COMPILED = 256
 
 /**
- * The edits for a route. `secure` says that its listener speaks TLS. A pure function of its arguments; the result is shared
+ * The edits for a route. `secure` says that its listener speaks TLS, `byRole` that its answers differ by who asks: no shared
+ * cache may keep them, and one that does all the same must tell users apart (RFC 9111, 4.1). A pure function of its arguments; the result is shared
  * and frozen. Check the setting with `headerProblems` first.
  */
-export function compileEdits(config: HeadersConfig, secure: boolean): HeaderEdits {
-  const key = JSON.stringify([config, secure])
+export function compileEdits(config: HeadersConfig, secure: boolean, byRole = false): HeaderEdits {
+  const key = JSON.stringify([config, secure, byRole])
   const known = compiled.get(key)
   if (known !== undefined) return known
   if (compiled.size >= MOST_COMPILED) compiled.clear()
-  const edits = build(config, secure)
+  const edits = build(config, secure, byRole)
   compiled.set(key, edits)
   return edits
 }
 
-function build(config: HeadersConfig, secure: boolean): HeaderEdits {
+function build(config: HeadersConfig, secure: boolean, byRole: boolean): HeaderEdits {
   const base = PROFILES[config.profile]
   const set = new Map(base.set)
   const fallback = new Map(base.fallback)
@@ -142,6 +146,10 @@ function build(config: HeadersConfig, secure: boolean): HeaderEdits {
     set.delete(name)
     fallback.delete(name)
   }
+  if (byRole) {
+    if (!NOT_SHARED.test(set.get(CACHE) ?? '')) set.set(CACHE, OWASP.get(CACHE)!)
+    fallback.delete(CACHE)
+  }
   const drop = new Set([...OWASP_REMOVED, ...HOP_BY_HOP, ...INTERNAL, ...set.keys(), ...config.remove])
   if (config.profile === 'embed') drop.add('x-frame-options')
   // A kept name that stood in `drop` would be lost both ways: removed, and not filled in.
@@ -151,8 +159,10 @@ function build(config: HeadersConfig, secure: boolean): HeaderEdits {
     fallback.delete(HSTS)
     drop.add(HSTS)
   }
-  const setLines = [...set].map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  return Object.freeze({ drop, set: flat(set), setLines, fallback: flat(fallback) })
+  // Beside what the service and the route say: the lines of a list are one list.
+  const own = byRole ? [...set, ['vary', BY_USER] as const] : [...set]
+  const setLines = own.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return Object.freeze({ drop, set: flat(own), setLines, fallback: flat(fallback) })
 }
 
 /** On plain HTTP the browser would look for scripts and styles at an HTTPS port that is not there. */
@@ -161,7 +171,7 @@ function withoutUpgrade(headers: Map<string, string>): void {
   if (policy !== undefined) headers.set(CSP, policy.replace(/;\s*upgrade-insecure-requests/, ''))
 }
 
-function flat(headers: ReadonlyMap<string, string>): HeaderList {
+function flat(headers: Iterable<readonly [string, string]>): HeaderList {
   return Object.freeze([...headers].flat()) as HeaderList
 }
 

@@ -171,7 +171,7 @@ export class RouteBuilder {
             : answerFilters(cleanerFor, config.maxAnswer, config.socketIo, this.#standing.metrics),
         ),
       }),
-      edits: compileEdits(config.headers, true),
+      edits: compileEdits(config.headers, true, differsByRole(config)),
       maxBodyBytes: config.maxBody,
       accepts: config.accepts === undefined ? null : new Set(config.accepts),
       allowEncodedSlashes: config.allowEncodedSlashes,
@@ -261,6 +261,11 @@ export class RouteBuilder {
     }
     return stage
   }
+}
+
+/** True where some see what is hidden from others. */
+function differsByRole({ hide }: RouteConfig): boolean {
+  return hide?.some(({ exceptRoles }) => exceptRoles.length > 0) ?? false
 }
 
 /** Throws ConfigurationError where a key cannot be had. */

@@ -17,6 +17,10 @@ function whole(upstream: string[], edits: HeaderEdits): string[] {
   return [...applyEdits(upstream, edits), ...edits.set]
 }
 
+function valuesOf(list: readonly string[], name: string): string[] {
+  return list.filter((_, i) => i % 2 === 1 && list[i - 1] === name)
+}
+
 function settings(profile: HeadersConfig['profile'], changes: Partial<HeadersConfig> = {}): HeadersConfig {
   return { profile, set: {}, remove: [], keep: [], frameAncestors: [], ...changes }
 }
@@ -200,6 +204,27 @@ t.test('set replaces, remove leaves out and takes away, keep lets the upstream s
 t.test('a handshake answer carries none of it', (t) => {
   const out = applyEdits(['server', 'x'], compileEdits(settings('api'), true))
   t.strictSame(out, [])
+  t.end()
+})
+
+t.test('where answers differ by role no shared cache keeps them, whatever is set', (t) => {
+  const service = ['cache-control', 'public, max-age=60', 'vary', 'accept']
+  const of = (config: HeadersConfig) => whole(service, compileEdits(config, true, true))
+  const NONE = 'no-store, max-age=0'
+  for (const [config, expected] of [
+    [settings('api'), NONE],
+    [settings('asset'), NONE],
+    [settings('api', { keep: ['cache-control'] }), NONE],
+    [settings('api', { remove: ['cache-control'] }), NONE],
+    [settings('api', { set: { 'cache-control': 'public, max-age=60' } }), NONE],
+    [settings('api', { set: { 'cache-control': 'private, max-age=60' } }), 'private, max-age=60'],
+  ] as const) {
+    const out = of(config)
+    t.same(valuesOf(out, 'cache-control'), [expected])
+    t.same(valuesOf(out, 'vary'), ['accept', 'authorization, cookie'])
+  }
+  t.same(valuesOf(of(settings('api', { set: { vary: 'origin' } })), 'vary'), ['origin', 'authorization, cookie'])
+  t.same(valuesOf(whole(service, compileEdits(settings('api'), true)), 'vary'), ['accept'])
   t.end()
 })
 

@@ -30,6 +30,14 @@ upstream.on('/card', (_request, response) => {
   response.setHeader('content-type', 'application/json')
   response.end(JSON.stringify(CARD))
 })
+upstream.on('/cached', (_request, response) => {
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'cache-control': 'public, max-age=600',
+    vary: 'accept',
+  })
+  response.end(JSON.stringify(CARD))
+})
 upstream.on('/events', (_request, response) => {
   response.setHeader('content-type', 'text/event-stream')
   response.write('data: 1\n\n')
@@ -54,6 +62,7 @@ const gateway = await startGatewayHere(
     routes: [
       { ...route, path: '/*', signIn: 'keycloak' },
       { ...route, path: '/card', signIn: 'keycloak', hide },
+      { ...route, path: '/cached', signIn: 'keycloak', hide, headers: { profile: 'asset' } },
       { ...route, path: '/agents', signIn: { oidc: 'keycloak', roles: ['agent', 'chief'], scopes: ['chat'] } },
       { ...route, path: '/limited', signIn: 'keycloak', limits: ['per-user'] },
       { ...route, path: '/told', signIn: { oidc: 'keycloak', forwardToken: true, forwardIdentity: false } },
@@ -127,6 +136,13 @@ for (const transport of requestTransports) {
 
     t.same((await get('/card', bearer(text))).json(), CARD)
     t.same((await get('/card', bearer(token(customer)))).json(), HIDDEN)
+
+    for (const who of [token(), token(customer)]) {
+      const kept = await get('/cached', bearer(who))
+      t.equal(kept.header('cache-control'), 'no-store, max-age=0', 'no cache keeps what is not for all')
+      const vary = kept.headers.filter((_, i) => kept.headers[i - 1] === 'vary' && i % 2 === 1).join(', ')
+      t.match(vary, /accept\b.*authorization, cookie/, 'and none takes one for the other')
+    }
 
     const user = { preferred_username: `u-${transport.name}` }
     const statuses = []
