@@ -13,17 +13,18 @@ export interface Splitter {
   close(): Promise<void>
 }
 
-export async function startSplitter(target: number): Promise<Splitter> {
+/** Both sides agree on `protocol` and no other. */
+export async function startSplitter(target: number, protocol: 'http/1.1' | 'h2' = 'http/1.1'): Promise<Splitter> {
   const certificate = await makeCertificate({ names: ['localhost'] })
   const open = new Set<TLSSocket>()
   let count = 0
-  const server = createServer({ ...certificate, ALPNProtocols: ['http/1.1'] }, (client) => {
+  const server = createServer({ ...certificate, ALPNProtocols: [protocol] }, (client) => {
     const gateway = connect({
       host: '127.0.0.1',
       port: target,
       servername: 'localhost',
       rejectUnauthorized: false,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [protocol],
     })
     gateway.setNoDelay(true)
     for (const each of [client, gateway]) {
