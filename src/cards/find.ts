@@ -160,7 +160,6 @@ class RunSearch {
   /** A card in groups that begins with group `i`. */
   #window(i: number, freeFrom: number): CardWindow | null {
     if (this.#size(i) < 2 || this.#size(i) >= LEAST_DIGITS) return null
-    const isInRow = i > freeFrom && this.#gap(i - 1) === this.#gapBehind(i) && this.#size(i - 1) === this.#size(i)
     const count = this.#groups.length / 2
     const firstDigit = this.#text.charCodeAt(this.#start(i)) - 48
     let digits = 0
@@ -178,7 +177,8 @@ class RunSearch {
       const fits = cardOf(this.#number(i, j))
       if (fits === null) continue
       // In the middle of a longer row of numbers every four of them would be a candidate.
-      const goesOn = isInRow && this.#gapBehind(j) === this.#gap(i) && this.#size(j + 1) === this.#size(i)
+      const goesOn =
+        this.#isInRow(i, freeFrom) && this.#gapBehind(j) === this.#gap(i) && this.#size(j + 1) === this.#size(i)
       if (goesOn && !this.#isNextCard(j + 1) && !this.#words.isNear(this.#start(i), this.#end(j))) continue
       const match = this.#weigh(fits, this.#start(i), this.#end(j))
       if (match === null) continue
@@ -190,6 +190,11 @@ class RunSearch {
       card = match
     }
     return card === null ? null : { best, longest, brand: card, isEven: this.#isEven(i, best) }
+  }
+
+  /** A group of the same size stands before, with the separator that stands behind. */
+  #isInRow(i: number, freeFrom: number): boolean {
+    return i > freeFrom && this.#size(i - 1) === this.#size(i) && this.#gap(i - 1) === this.#gapBehind(i)
   }
 
   /** The same separator everywhere. */
