@@ -45,6 +45,7 @@ const OPTIONS = {
     ...{ config: { type: 'string' }, admin: { type: 'string' }, json: { type: 'boolean' }, to: { type: 'string' } },
     ...{ cert: { type: 'string' }, key: { type: 'string' }, names: { type: 'string' }, days: { type: 'string' } },
   },
+  maintenance: { config: { type: 'string' }, admin: { type: 'string' } },
   'transcripts import': {
     config: { type: 'string' },
     from: { type: 'string' },
@@ -92,6 +93,8 @@ const RUN: Record<CommandName, Command> = {
   drain: (values) => drain('drain', values),
   undrain: (values) => drain('undrain', values),
   certs: async (v, words) => (await import('./cli/certs-command.ts')).runCerts(v, words, DEFAULT_CONFIG, adminUrl),
+  maintenance: async (values, words) =>
+    (await import('./cli/maintenance.ts')).runMaintenance(() => adminUrl('maintenance', values), words),
   'transcripts import': async (values) =>
     (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('import', values, DEFAULT_CONFIG),
   'transcripts seal': async (values) =>
@@ -175,7 +178,7 @@ async function readOptions(
   const options: NonNullable<ParseArgsConfig['options']> = OPTIONS[name]
   try {
     const subjects = SUBJECTS[name] ?? 0
-    const allowPositionals = subjects > 0 || name === 'users' || name === 'certs'
+    const allowPositionals = subjects > 0 || name === 'users' || name === 'certs' || name === 'maintenance'
     const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals, strict: true })
     if (subjects > 0 && positionals.length !== subjects) {
       throw new UsageError(`usage: portcullis ${COMMANDS[name].usage}`)

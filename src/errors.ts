@@ -46,6 +46,7 @@ export const FAILURES = {
   'wrong-media-type': client(415, 'This media type is not accepted here'),
   'bad-expectation': client(417, 'The expectation cannot be met'),
   // route and guard
+  maintenance: gateway(503, 'This is being maintained'),
   'no-route': client(404, 'Nothing is here'),
   'wrong-method': client(405, 'This method is not allowed here'),
   banned: client(403, 'This client is banned'),

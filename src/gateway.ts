@@ -10,6 +10,7 @@ import type { Environment } from './config/secrets.ts'
 import type { Configuration, StoreConfig } from './config/shape.ts'
 import { ConfigurationError } from './errors.ts'
 import type { AddressCaps } from './exchange/address-caps.ts'
+import { Maintenance } from './exchange/maintenance.ts'
 import { closeTunnels, endTunnels, tunnelCount } from './exchange/tunnels.ts'
 import { Bans } from './limits/bans.ts'
 import { type LimitStore, makeStore } from './limits/store.ts'
@@ -57,6 +58,7 @@ export class Gateway {
   /** What the present plan does not use any more; each ends by itself when its time has come. */
   readonly #retired = new Set<() => Promise<void>>()
   readonly #bans = new Bans(() => this.#endBanned())
+  readonly #maintenance = new Maintenance()
   #limitReport: LimitReport | null = null
   #plan: Plan | null = null
   readonly #services = serviceBook(() => this.#plan?.services)
@@ -187,7 +189,7 @@ export class Gateway {
         log,
         metrics: this.#metrics,
         store,
-        bans: this.#bans,
+        ...{ bans: this.#bans, maintenance: this.#maintenance },
         limitEvents: this.#limitReport,
         services: this.#plan?.services ?? new Map(),
         issuers: this.#plan?.issuers ?? new Map(),
@@ -199,7 +201,7 @@ export class Gateway {
         adminResponder: makeAdmin({
           isReady: () => this.#readiness(),
           metrics: this.#metrics,
-          bans: this.#bans,
+          ...{ bans: this.#bans, maintenance: this.#maintenance },
           renewals: this.#acme,
           services: this.#services,
           audit: log.audit,
@@ -225,6 +227,7 @@ export class Gateway {
     this.#configuration = configuration
     this.#store = store
     this.#storeKey = storeKey
+    this.#maintenance.configure(configuration.maintenance.active, plan.maintained)
     this.#bans.configure(store.bans, configuration.limits.bans.exempt)
     if (storeBefore !== null && storeBefore !== store) this.#retire(() => storeBefore.close())
     succeed(before?.services, plan.services, (end) => this.#retire(end))

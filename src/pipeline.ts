@@ -20,6 +20,8 @@ export function frontStages(ban: Stage | null): readonly Stage[] {
 export interface RouteStages {
   /** Where the route is for some addresses only. */
   readonly addresses?: Stage | null
+  /** Closes the route for a while. */
+  readonly maintenance?: Stage | null
   /** Bounds on what one address has running. */
   readonly inFlight: AddressCaps | null
   readonly admit: Stage | null
@@ -32,6 +34,8 @@ export interface RouteStages {
   readonly admitUser?: Stage | null
   /** Opens a sealed identifier of the URL. */
   readonly sealed?: Stage | null
+  /** Gives the service another path. */
+  readonly rewrite?: Stage | null
   /** Limits that count by a field of the body. */
   readonly admitBody?: Stage | null
   /** For routes that offer WebSocket. */
@@ -49,6 +53,7 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
   stages.push(
     guard, // Facts that are settled cost nothing to check: before anything that counts or waits.
   )
+  if (parts.maintenance) stages.push(parts.maintenance) // Before anything that counts: nothing of it is the client's fault.
   if (parts.inFlight !== null) stages.push(makeInFlight(parts.inFlight)) // In memory: cheaper than the store behind it.
   if (parts.admit !== null) stages.push(parts.admit) // One step of the store, before any real work.
   if (parts.audited !== null) stages.push(makeAudited(parts.audited)) // Nobody signs in or reads while it cannot be recorded.
@@ -56,6 +61,7 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
   if (parts.userBan) stages.push(parts.userBan) // Now the user is known.
   if (parts.admitUser) stages.push(parts.admitUser) // A second step of the store, only where limits name the user.
   if (parts.sealed) stages.push(parts.sealed) // Once it is known who asks: guessing tokens is slowed by the limits too.
+  if (parts.rewrite) stages.push(parts.rewrite) // Of what was opened, too: this path is for the service only.
   if (parts.socket !== null) stages.push(parts.socket) // In memory too, but after admit: handshakes that are refused count.
   if (parts.lastHop !== null) stages.push(parts.lastHop) // An answer of our own, for those only who may ask the service.
   if (parts.admitBody) stages.push(parts.admitBody) // Collects the body, so as late as it may be: a step of its own.

@@ -192,6 +192,17 @@ Keys are ECDSA P-256, their files for their owner only. Nothing but import overw
   --config FILE   the configuration (default: config/gateway.json)
   --admin URL     the admin listener, where it is not that of the configuration`,
   },
+  maintenance: {
+    usage: 'maintenance on|off|status [ROUTE] [--config FILE] [--admin URL]',
+    about: 'close one route, or all public ones, for a while, and open them again',
+    more: `Asks the admin listener of the running gateway. While a route is under maintenance it answers 503 with Retry-After and the
+page of the section "maintenance"; the addresses that are exempt there get through. What is switched here counts before
+the configuration, stays so over reloads, and ends with the process.
+
+  ROUTE           name of one route; without it all public routes, together
+  --config FILE   where the address of the admin listener stands (default: config/gateway.json)
+  --admin URL     ask this admin listener instead, for example http://127.0.0.1:9900`,
+  },
   'transcripts import': {
     usage: 'transcripts import --from PATH [--channel NAME] [--remove] [--replace] [--config FILE]',
     about: 'seal transcripts from elsewhere into the folder',

@@ -10,6 +10,7 @@ import { type Environment, lookUpSecret, problemOfRedisUrl } from './secrets.ts'
 
 const MAX_PEM_BYTES = 1024 ** 2
 const MAX_CA_BYTES = 16 * 1024 ** 2
+const MAX_PAGE_BYTES = 256 * 1024
 const MAX_RING_BYTES = 65_536
 
 export function checkFiles(root: unknown, env: Environment, findings: Findings): void {
@@ -57,7 +58,12 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
     checkFile(tls.key, [...path, 'key'], MAX_PEM_BYTES, true, findings)
     checkSecret(membersOf(membersOf(each).sticky).key, ['services', name, 'sticky', 'key'], env, findings)
   }
+  checkPages(top.errorPages, ['errorPages'], findings)
+  checkFile(membersOf(top.maintenance).page, ['maintenance', 'page'], MAX_PAGE_BYTES, false, findings)
   for (const [i, each] of listOf(top.routes).entries()) {
+    const route = membersOf(each)
+    checkPages(route.errorPages, ['routes', i, 'errorPages'], findings)
+    checkFile(membersOf(route.respond).file, ['routes', i, 'respond', 'file'], MAX_PEM_BYTES, false, findings)
     checkSecret(membersOf(membersOf(each).hide).key, ['routes', i, 'hide', 'key'], env, findings)
   }
   const redis = membersOf(membersOf(membersOf(top.limits).store).redis)
@@ -92,6 +98,12 @@ function checkFile(value: unknown, path: SettingPath, maxBytes: number, isSecret
   const read = readBounded(value, { maxBytes, isSecret })
   if (typeof read === 'string') findings.wrong(path, `the file ${JSON.stringify(value)} ${read}`)
   else if (read.length === 0) findings.wrong(path, `the file ${JSON.stringify(value)} is empty`)
+}
+
+function checkPages(pages: unknown, path: SettingPath, findings: Findings): void {
+  for (const [key, file] of Object.entries(membersOf(pages))) {
+    checkFile(file, [...path, key], MAX_PAGE_BYTES, false, findings)
+  }
 }
 
 function checkFolder(value: unknown, path: SettingPath, findings: Findings): void {

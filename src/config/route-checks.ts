@@ -4,6 +4,7 @@
  */
 import { PATH_PATTERN, variableNames } from '../http/path-pattern.ts'
 import type { SettingPath } from './document.ts'
+import { checkEnding } from './ending-checks.ts'
 import { type Findings, listOf, membersOf, textOf } from './findings.ts'
 import { checkNames } from './name-checks.ts'
 import { RouteTies, repeatedNames } from './route-ties.ts'
@@ -26,6 +27,7 @@ export function checkRoutes(root: unknown, findings: Findings): void {
     }
     ties.add(route, i)
     checkPath(route, i, findings)
+    checkEnding(route, i, findings)
     if (route.webSocket === true && Array.isArray(route.methods) && !route.methods.includes('GET')) {
       findings.wrong(['routes', i, 'methods'], 'lacks "GET", with which every WebSocket begins')
     }

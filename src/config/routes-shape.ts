@@ -3,23 +3,27 @@
 import { z } from 'zod'
 import { PATH_PATTERN } from '../http/path-pattern.ts'
 import { routeSignIn } from './issuers-shape.ts'
+import { errorPages, redirect, respond, rewrite } from './endings-shape.ts'
 import { sealedRoute, sealLinks } from './keys-shape.ts'
 import { PROFILE_NAMES } from './listeners-shape.ts'
 import { match } from './match-shape.ts'
-import { cidrs, count, duration, fieldPath, host, name, origins, rate, secret, size, TOKEN } from './shape-terms.ts'
+import {
+  cidrs,
+  count,
+  duration,
+  fieldPath,
+  headerName,
+  headerValue,
+  host,
+  name,
+  origins,
+  rate,
+  secret,
+  size,
+  TOKEN,
+} from './shape-terms.ts'
 
 export const HEADER_PROFILES = ['api', 'page', 'embed', 'asset', 'transcript'] as const
-const headerName = z
-  .string()
-  .regex(TOKEN, 'is not a header name')
-  .meta({ title: 'header name' })
-  .transform((text) => text.toLowerCase())
-const headerValue = z
-  .string()
-  .max(4096)
-  .regex(/^[\t\x20-\x7e]*$/, 'has characters that a header cannot carry')
-  .meta({ title: 'header value' })
-
 export const headers = z
   .union(
     [
@@ -172,7 +176,15 @@ export const route = z.strictObject({
     .min(1)
     .prefault(['GET', 'POST'])
     .describe('Allowed methods; HEAD comes with GET. TRACE and CONNECT never.'),
-  service: name.describe('Service that answers.'),
+  service: name.optional().describe('Service that answers; or else `redirect` or `respond`.'),
+  rewrite,
+  redirect,
+  respond,
+  maintenance: z
+    .boolean()
+    .prefault(false)
+    .describe('The route answers 503, as the section `maintenance` says; can be switched at run time.'),
+  errorPages,
   profiles: z
     .array(z.enum(PROFILE_NAMES))
     .prefault([])

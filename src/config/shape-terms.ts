@@ -56,6 +56,17 @@ export const count = (fallback: number, about: string, least = 1, most = 10_000_
   z.int().min(least).max(most).prefault(fallback).describe(about)
 
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+export const headerName = z
+  .string()
+  .regex(TOKEN, 'is not a header name')
+  .meta({ title: 'header name' })
+  .transform((text) => text.toLowerCase())
+export const headerValue = z
+  .string()
+  .max(4096)
+  .regex(/^[\t\x20-\x7e]*$/, 'has characters that a header cannot carry')
+  .meta({ title: 'header value' })
+
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,63}$/
 export const name = z
   .string()

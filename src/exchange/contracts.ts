@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { Failure, FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
+import type { ErrorPages } from './error-pages.ts'
 import type { Exchange } from './exchange.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import type { MetricName } from './metric-names.ts'
@@ -109,6 +110,8 @@ export interface Route {
   readonly timeouts: RouteTimeouts
   /** True where a person does not browse: the redirect listener answers 403 instead of 308. */
   readonly isApi: boolean
+  /** Pages of the operator's own; null: the gateway's. */
+  readonly pages: ErrorPages | null
   /** Name of the service for logs and metrics; '-' for a responder. */
   readonly serviceName: string
 }
@@ -296,6 +299,8 @@ export interface ListenerPlan {
   readonly ipv6Prefix: number
   /** Edits for answers given before a route is known. */
   readonly edits: HeaderEdits
+  /** Pages of the operator's own before a route is known; null: the gateway's. */
+  readonly pages: ErrorPages | null
   readonly limits: HttpLimits
   /** What waits for slow clients of the listener. */
   readonly unsent: UnsentBytes

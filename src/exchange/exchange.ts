@@ -296,7 +296,7 @@ export class Exchange {
       return
     }
     upstream?.onExchangeAbort(failure)
-    const { type, body } = describeProblem(failure, this.headers, this.id)
+    const { type, body } = describeProblem(failure, this.headers, this.id, (this.route ?? this.listener).pages)
     this.respond(
       failure.status,
       ['content-type', type, 'cache-control', 'no-store', ...refusalHeaders(failure, this.route?.allow ?? '')],

@@ -25,3 +25,40 @@ export function variableNames(pattern: string): string[] {
 export function samePaths(pattern: string): string {
   return pattern.replace(/\{\w+\}/g, '{}')
 }
+
+/** Null where the path is not what was expected. */
+export type Translation = (path: string) => string | null
+
+interface Piece {
+  /** '' where the segment at `at` of the path is taken. */
+  readonly word: string
+  readonly at: number
+}
+
+/**
+ * What stands for the path in another pattern that uses names, and `*`, of this one: `/chats/{id}/*` as `/v2/rooms/{id}/*`. Null
+ * where the other one asks for what this one does not have.
+ */
+export function makeTranslation(from: string, to: string): Translation | null {
+  const expected = segmentsOf(from)
+  const takesRest = expected.at(-1) === '*'
+  const pieces: Piece[] = []
+  for (const segment of segmentsOf(to)) {
+    const at = isVariable(segment) || segment === '*' ? expected.indexOf(segment) : -1
+    if (at === -1 && (isVariable(segment) || segment === '*')) return null
+    pieces.push({ word: at === -1 ? segment : '', at })
+  }
+  return (path) => {
+    const found = segmentsOf(path)
+    if (takesRest ? found.length < expected.length : found.length !== expected.length) return null
+    for (const [i, segment] of expected.entries()) {
+      if (segment === '*') continue
+      if (isVariable(segment) ? found[i] === '' : found[i] !== segment) return null
+    }
+    let out = ''
+    for (const { word, at } of pieces) {
+      out += `/${at === -1 ? word : expected[at] === '*' ? found.slice(at).join('/') : found[at]}`
+    }
+    return out
+  }
+}

@@ -4,6 +4,7 @@ import type { Configuration, PublicListenerConfig, TlsConfig, TranscriptsListene
 import { ConfigurationError } from '../errors.ts'
 import { cannedAnswers } from '../exchange/canned.ts'
 import type { HttpLimits, ListenerPlan } from '../exchange/contracts.ts'
+import type { ErrorPages } from '../exchange/error-pages.ts'
 import type { Router } from '../exchange/router.ts'
 import { compileEdits } from '../exchange/security-headers.ts'
 import { UnsentBytes } from '../exchange/unsent-bytes.ts'
@@ -21,6 +22,7 @@ import { refusalRecorder } from '../observe/audit-refusals.ts'
 import { LineThrottle } from '../observe/line-throttle.ts'
 import { frontStages } from '../pipeline.ts'
 import { longSecret, managedCertificate } from './acme.ts'
+import { errorPagesOf } from './own-answers.ts'
 import { plainHeaders } from './routes.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
@@ -54,7 +56,7 @@ export function listenerSocket(
     handshakes: config.handshakes,
     onHandshakeFailure: handshakeWatch(socket.name, standing),
     plan: (covers) =>
-      listenerPlan(socket, covers, httpLimits(config), connections.maxUnsent, factsOf(config), all, standing),
+      listenerPlan(socket, covers, httpLimits(config), connections.maxUnsent, factsOf(config, all), all, standing),
   }
 }
 
@@ -75,6 +77,7 @@ export function adminSocket(
     ...{ isServed, allow: [], deny: [], trustedProxies: [], forwardedBy: 'x-forwarded-for', via: null },
     // Who bans must be able to end it.
     keepsOut: false,
+    pages: null,
   }
   return {
     setting: socket.setting,
@@ -173,15 +176,17 @@ interface Facts extends Pick<ListenerConfig, 'allow' | 'deny' | 'trustedProxies'
   readonly isServed: ListenerPlan['isServed']
   readonly forwardedBy: ListenerPlan['forwardedBy']
   readonly via: string | null
+  readonly pages: ErrorPages | null
 }
 
-function factsOf(config: ListenerConfig): Facts {
+function factsOf(config: ListenerConfig, all: Configuration): Facts {
   const { allow, deny, trustedProxies, forwardedBy } = config
   const hosts = new Set(config.hosts.map((host) => canonicalHost(host) ?? host))
   return {
     isServed: (host) => hosts.size === 0 || matchHost(hosts, host),
     via: config.via?.toLowerCase() ?? null,
     keepsOut: true,
+    pages: errorPagesOf(all, null),
     ...{ allow, deny, trustedProxies, forwardedBy },
   }
 }
@@ -216,6 +221,7 @@ function listenerPlan(
     isDirected: covers,
     ipv6Prefix: all.limits.store.ipv6Prefix,
     edits,
+    pages: facts.pages,
     limits,
     unsent: new UnsentBytes(maxUnsent),
     onFinish: (x) => {

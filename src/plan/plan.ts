@@ -21,6 +21,7 @@ import { type OpenIssuer, openIssuers } from './issuers.ts'
 import { openKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
+import { ownFiles } from './own-answers.ts'
 import { makeProviderDoor } from './provider-door.ts'
 import { ownRoute, plainHeaders, RouteBuilder, type RouteParts } from './routes.ts'
 import { Findings, type Standing } from './standing.ts'
@@ -39,6 +40,8 @@ export interface Plan {
   readonly drain: Configuration['drain']
   /** What is ordered from authorities. */
   readonly acme: readonly ManagedWish[]
+  /** Routes by name, and whether the configuration has them under maintenance. */
+  readonly maintained: ReadonlyMap<string, boolean>
   /** Work for the start and for once a day. Never rejects. */
   readonly daily: (() => Promise<void>) | null
 }
@@ -54,6 +57,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
   const keys = openKeys(config, findings)
   const issuers = openIssuers(config, standing, findings)
   const routes = new RouteBuilder(config, standing, { services, keys, issuers }, findings)
+  findings.files.push(...ownFiles(config))
   const sockets: ListenerOptions[] = []
   for (const [name, listener] of publicListeners(config)) {
     findings.attempt(() => sockets.push(...publicSockets(name, listener, config, standing, routes, findings)))
@@ -89,6 +93,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     notes: [...findings.notes],
     drain: config.drain,
     acme: findings.acme,
+    maintained: routes.maintained,
     daily: transcripts === undefined ? null : transcriptsPurge(transcripts, keys, standing.log),
   })
 }

@@ -8,10 +8,13 @@ import { ConfigurationError } from '../errors.ts'
 import { makeAddressLists } from '../exchange/address-lists.ts'
 import type { Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
 import { lastHop } from '../exchange/last-hop.ts'
+import { makeMaintenanceStage } from '../exchange/maintenance-stage.ts'
+import { makeRewrite } from '../exchange/rewrite-path.ts'
 import type { RoutePlace } from '../exchange/router.ts'
 import { compileEdits, headerProblems } from '../exchange/security-headers.ts'
 import { makeSocketAdmission } from '../exchange/socket-admission.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
+import { makeCidrMatcher } from '../http/address.ts'
 import { canonicalHost } from '../http/host.ts'
 import { samePaths } from '../http/path-pattern.ts'
 import { makeOpenSealed } from '../keys/open-sealed.ts'
@@ -30,6 +33,7 @@ import type { Service } from '../upstream/service.ts'
 import { bearerStage, type OpenIssuer } from './issuers.ts'
 import { type Keys, neededKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
+import { errorPagesOf, ownAnswer } from './own-answers.ts'
 import { socketBounds } from './sockets.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
 
@@ -78,6 +82,7 @@ export function ownRoute(
     origins: null,
     timeouts,
     isApi: false,
+    pages: null,
     serviceName,
   })
   return { hosts: [], path, conditions: [], route }
@@ -135,10 +140,10 @@ export class RouteBuilder {
     index: number,
     allow: readonly string[],
   ): RoutePlace {
-    const service = this.#services.get(config.service)
+    const own = ownAnswer(config, index)
+    const service = this.#services.get(config.service ?? '')
     // Its problem is told already; the plan will not be used.
-    if (service === undefined) return ownRoute(config.path, [], plainHeaders('api'), true, [])
-    const { firstByte, betweenBytes } = service.config.timeouts
+    if (service === undefined && own === null) return ownRoute(config.path, [], plainHeaders('api'), true, [])
     const name = config.name ?? this.#defaultName(config)
     const cleanerFor = this.#cleanerFor(config)
     const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing, cleanerFor)
@@ -151,25 +156,20 @@ export class RouteBuilder {
       allow: allow.join(', '),
       stages: routeStages({
         addresses: makeAddressLists(config.allow, config.deny),
+        maintenance: this.#maintenance(name),
         inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
         admit: admit.before,
         audited: null,
         signIn: config.signIn === undefined ? null : bearerStage(config.signIn, this.#issuers, this.#standing),
         userBan: config.signIn === undefined ? null : makeUserBan(this.#standing.bans, this.#standing.metrics),
         sealed: this.#opener(config),
+        rewrite: config.rewrite === undefined ? null : makeRewrite(config.path, config.rewrite),
         admitUser: admit.after,
         admitBody: admit.body,
         socket: config.webSocket ? makeSocketAdmission(bounds) : null,
         lastHop: config.methods.includes('OPTIONS') ? lastHop : null,
         inspect: config.messages === undefined ? null : this.#inspect(config.messages, config.socketIo, bounds),
-        end: makeForward(
-          service,
-          this.#standing.metrics,
-          config.webSocket ? bounds : null,
-          cleanerFor === null
-            ? null
-            : answerFilters(cleanerFor, config.maxAnswer, config.socketIo, this.#standing.metrics),
-        ),
+        end: own === null ? this.#forward(service!, config, bounds, cleanerFor) : answerBy(own),
       }),
       edits: compileEdits(config.headers, true, differsByRole(config)),
       maxBodyBytes: config.maxBody,
@@ -177,9 +177,10 @@ export class RouteBuilder {
       allowEncodedSlashes: config.allowEncodedSlashes,
       webSocket: config.webSocket,
       origins: config.origins === undefined ? null : new Set(config.origins),
-      timeouts: { firstByteMs: firstByte, betweenBytesMs: betweenBytes, totalMs: config.timeout },
+      timeouts: { ...answerTimes(service), totalMs: config.timeout },
       isApi: config.api,
-      serviceName: config.service,
+      pages: errorPagesOf(this.#config, index),
+      serviceName: config.service ?? '-',
     }
     return {
       hosts: config.hosts.map((host) => canonicalHost(host) ?? host),
@@ -187,6 +188,25 @@ export class RouteBuilder {
       conditions: readConditions(config.match.headers),
       route: Object.freeze(route),
     }
+  }
+
+  #forward(service: Service, config: RouteConfig, bounds: SocketBounds, cleanerFor: CleanerFor | null): Stage {
+    const { metrics } = this.#standing
+    const answers = cleanerFor === null ? null : answerFilters(cleanerFor, config.maxAnswer, config.socketIo, metrics)
+    return makeForward(service, metrics, config.webSocket ? bounds : null, answers)
+  }
+
+  #maintenance(name: string): Stage {
+    const { retryAfter, exempt } = this.#config.maintenance
+    const rules = { retryAfterSeconds: Math.ceil(retryAfter / 1000), isExempt: makeCidrMatcher(exempt) }
+    return makeMaintenanceStage(this.#standing.maintenance, name, rules)
+  }
+
+  /** Names of all routes, and whether the configuration has them under maintenance. */
+  get maintained(): ReadonlyMap<string, boolean> {
+    return new Map(
+      this.#config.routes.map((config) => [config.name ?? this.#defaultName(config), config.maintenance] as const),
+    )
   }
 
   /** Where chat services have tokens made. */
@@ -266,6 +286,12 @@ export class RouteBuilder {
 /** True where some see what is hidden from others. */
 function differsByRole({ hide }: RouteConfig): boolean {
   return hide?.some(({ exceptRoles }) => exceptRoles.length > 0) ?? false
+}
+
+function answerTimes(service: Service | undefined): Pick<RouteTimeouts, 'firstByteMs' | 'betweenBytesMs'> {
+  if (service === undefined) return NO_TIMEOUTS
+  const { firstByte, betweenBytes } = service.config.timeouts
+  return { firstByteMs: firstByte, betweenBytesMs: betweenBytes }
 }
 
 /** Throws ConfigurationError where a key cannot be had. */

@@ -5,6 +5,7 @@ import { ConfigurationError } from '../errors.ts'
 import type { AcmeChallenges } from '../exchange/acme-challenges.ts'
 import { AddressCaps } from '../exchange/address-caps.ts'
 import type { Responder } from '../exchange/contracts.ts'
+import type { Maintenance } from '../exchange/maintenance.ts'
 import type { Bans } from '../limits/bans.ts'
 import type { LimitEvents } from '../limits/limit-events.ts'
 import type { LimitStore } from '../limits/store.ts'
@@ -32,6 +33,8 @@ export interface Standing {
   /** Bounds that are counted over reloads. */
   readonly caps: Map<string, AddressCaps>
   readonly adminResponder: Responder
+  /** What is switched at run time. */
+  readonly maintenance: Maintenance
   /** What was loaded before, so that a reload reads only what changed. */
   readonly certificates: CertificateCache
   readonly stapler: Stapler

@@ -189,7 +189,11 @@ const TABLE: readonly Row[] = [
     'oidc.client.sessionKey: is a secret and is never written here',
   ],
   // what is missing
-  ['"service": "chat", "profiles"', '"profiles"', 'routes[0].service: is missing: service that answers'],
+  [
+    '"service": "chat", "profiles"',
+    '"profiles"',
+    'routes[0]: says not who answers; write "service", "redirect" or "respond"',
+  ],
   ['"purpose": "web chat",', '', 'routes[0].purpose: is missing: why this route exists (PCI DSS 1)'],
   ['"rate": "30 per minute" ', '', 'limits.per-message.rate: is missing: how many requests in which time'],
   [', "key": "certs/chat.key"', '', 'listeners.public.tls.certificates[0].key: is missing: PEM file: the private key'],
@@ -332,6 +336,26 @@ const TABLE: readonly Row[] = [
     '"path": "/*"',
     '"path": ▶"/*/x"',
     'routes[1].path: is not a path; write an absolute one, with "*" only as its last segment',
+  ],
+  [
+    '"path": "/*"',
+    '"path": "/*", "rewrite": ▶"/{id}"',
+    'routes[1].rewrite: uses a "{name}" or "*" that "/*" does not have',
+  ],
+  [
+    '"path": "/*"',
+    '"path": "/*", ▶"redirect": "/x"',
+    'routes[1].redirect: stands beside "service"; a route has one of both',
+  ],
+  [
+    '"service": "files", "profiles": ["internet"],',
+    '"redirect": ▶"//evil.example.com/*", "profiles": ["internet"],',
+    'routes[1].redirect: is not where a redirect can lead',
+  ],
+  [
+    '"profiles": ["internet"], "purpose": "web chat"',
+    '"profiles": ["internet"], "errorPages": { ▶"200": "a.html" }, "purpose": "web chat"',
+    'routes[0].errorPages["200"]: is not a status of an error',
   ],
   ['"path": "/*"', '"path": ▶"/chats*"', 'routes[1].path: is not a path'],
   ['"path": "/*"', '"path": ▶"/chats/x{id}"', 'routes[1].path: is not a path'],
@@ -603,7 +627,7 @@ const TABLE: readonly Row[] = [
 const OWNERS: Readonly<Record<string, string>> = {
   'listeners.transcripts.limits[0]': '"per-reader"]',
   'routes[0].limits[0]': '"per-customer", "per-message"',
-  'routes[0].service': '{ "name": "chat"',
+  'routes[0]': '{ "name": "chat"',
   'routes[0].purpose': '{ "name": "chat"',
   'limits.per-message.rate': '{ },\n    "per-reader"',
   'listeners.public.tls.certificates[0].key': '{ "cert"',

@@ -19,6 +19,7 @@ const makeRoute = (more: Partial<Route> = {}): Route => ({
   origins: null,
   timeouts: { firstByteMs: 1000, betweenBytesMs: 1000, totalMs: 0 },
   isApi: false,
+  pages: null,
   serviceName: 'test',
   ...more,
 })

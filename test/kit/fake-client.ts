@@ -158,6 +158,7 @@ export function fakeExchange(options: FakeOptions = {}): FakeExchange {
     name: 'fake',
     isServed: () => true,
     match: () => null,
+    pages: null,
     isTrustedProxy: () => false,
     forwardedBy: 'x-forwarded-for',
     via: null,
