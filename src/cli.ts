@@ -8,6 +8,7 @@ import { ConfigurationError } from './errors.ts'
 const USED_WRONGLY = 2
 const DEFAULT_CONFIG = 'config/gateway.json'
 
+const ADMIN = { config: { type: 'string' }, admin: { type: 'string' } } as const
 const OPTIONS = {
   start: { config: { type: 'string' } },
   check: { config: { type: 'string' }, 'without-files': { type: 'boolean' } },
@@ -36,16 +37,13 @@ const OPTIONS = {
     config: { type: 'string' },
     admin: { type: 'string' },
   },
-  unban: { config: { type: 'string' }, admin: { type: 'string' } },
   bans: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
   services: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
-  drain: { config: { type: 'string' }, admin: { type: 'string' } },
-  undrain: { config: { type: 'string' }, admin: { type: 'string' } },
   certs: {
     ...{ config: { type: 'string' }, admin: { type: 'string' }, json: { type: 'boolean' }, to: { type: 'string' } },
     ...{ cert: { type: 'string' }, key: { type: 'string' }, names: { type: 'string' }, days: { type: 'string' } },
   },
-  maintenance: { config: { type: 'string' }, admin: { type: 'string' } },
+  ...{ unban: ADMIN, drain: ADMIN, undrain: ADMIN, maintenance: ADMIN },
   'transcripts import': {
     config: { type: 'string' },
     from: { type: 'string' },
@@ -93,8 +91,7 @@ const RUN: Record<CommandName, Command> = {
   drain: (values) => drain('drain', values),
   undrain: (values) => drain('undrain', values),
   certs: async (v, words) => (await import('./cli/certs-command.ts')).runCerts(v, words, DEFAULT_CONFIG, adminUrl),
-  maintenance: async (values, words) =>
-    (await import('./cli/maintenance.ts')).runMaintenance(() => adminUrl('maintenance', values), words),
+  maintenance: async (v, words) => (await import('./cli/maintenance.ts')).runMaintenance(v, words, adminUrl),
   'transcripts import': async (values) =>
     (await import('./cli/sealing-commands.ts')).runTranscriptsCommand('import', values, DEFAULT_CONFIG),
   'transcripts seal': async (values) =>

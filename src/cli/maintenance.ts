@@ -4,15 +4,21 @@ import { askAdmin } from './admin-request.ts'
 import { COMMANDS } from './help.ts'
 import { complain, FAILED, print, UsageError } from './said.ts'
 
+type Values = Readonly<Record<string, string | boolean | undefined>>
+
 const PATH = '/maintenance'
 
 /** @returns The exit code. */
-export async function runMaintenance(admin: () => Promise<URL>, words: readonly string[]): Promise<number> {
+export async function runMaintenance(
+  values: Values,
+  words: readonly string[],
+  adminUrl: (command: string, values: Values) => Promise<URL>,
+): Promise<number> {
   const [action = '', route = '', ...more] = words
   if (!['on', 'off', 'status'].includes(action) || more.length > 0 || (action === 'status' && route !== '')) {
     throw new UsageError(`usage: portcullis ${COMMANDS.maintenance.usage}`)
   }
-  const base = await admin()
+  const base = await adminUrl('maintenance', values)
   const wish = { on: action === 'on', ...(route === '' ? {} : { route }) }
   const answer = await (action === 'status'
     ? askAdmin(base, 'GET', PATH, '')

@@ -9,7 +9,7 @@ const ENDINGS = ['service', 'redirect', 'respond'] as const
 /** What makes sense where a service answers, only. */
 const OF_SERVICES = [
   ...['rewrite', 'messages', 'answers', 'hide', 'sealed', 'sealLinks', 'webSocket', 'socket', 'socketIo', 'cookies'],
-  ...['internalAddresses', 'compress'],
+  ...['internalIn'],
 ] as const
 /** Of single answers, or settled for the whole route. */
 const NOT_FIXED: ReadonlySet<string> = new Set([

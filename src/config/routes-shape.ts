@@ -2,8 +2,8 @@
 
 import { z } from 'zod'
 import { PATH_PATTERN } from '../http/path-pattern.ts'
+import { cookieRules, errorPages, redirect, respond, rewrite } from './endings-shape.ts'
 import { routeSignIn } from './issuers-shape.ts'
-import { errorPages, redirect, respond, rewrite } from './endings-shape.ts'
 import { sealedRoute, sealLinks } from './keys-shape.ts'
 import { PROFILE_NAMES } from './listeners-shape.ts'
 import { match } from './match-shape.ts'
@@ -180,6 +180,14 @@ export const route = z.strictObject({
   rewrite,
   redirect,
   respond,
+  cookies: cookieRules,
+  internalIn: z
+    .array(headerName)
+    .max(64)
+    .prefault([])
+    .describe(
+      'Fields of the service that may carry addresses and host names of the inside. In all others such a field is left out.',
+    ),
   maintenance: z
     .boolean()
     .prefault(false)

@@ -5,8 +5,8 @@
  */
 import { z } from 'zod'
 import type { signIn } from './access-shape.ts'
+import { errorPages, internalNames, maintenance } from './endings-shape.ts'
 import { issuers } from './issuers-shape.ts'
-import { errorPages, maintenance } from './endings-shape.ts'
 import { keys, sealedKinds } from './keys-shape.ts'
 import { bans, limit, limitFields, store } from './limits-shape.ts'
 import { adminListener, publicListener, transcriptsListener } from './listeners-shape.ts'
@@ -62,6 +62,7 @@ export const configuration = z.strictObject({
     .describe('What may be reached. What no route names does not exist: 404. The most specific route wins.'),
   maintenance,
   errorPages,
+  internalNames,
   messages: z.record(name, messages).prefault({}).describe('Sets of message rules by name.'),
   limits: z
     .object({ store: store.describe('Where the counts live.'), fields: limitFields, bans })

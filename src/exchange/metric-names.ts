@@ -11,6 +11,7 @@ export type MetricName =
   | 'issuer_keys_total'
   | 'url_tokens_total'
   | 'reload_total'
+  | 'answer_fields_total'
   | 'upstream_failures_total'
   | 'tls_handshake_failures_total'
   | 'ocsp_total'

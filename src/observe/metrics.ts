@@ -24,6 +24,10 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
   issuer_keys_total: ['outcome', 'Fetches of the keys of an identity provider.', 'issuer'],
   url_tokens_total: ['outcome', 'Sealed URL tokens.'],
   reload_total: ['outcome', 'Reloads of the configuration.'],
+  answer_fields_total: [
+    'kind',
+    'Fields of answers of services that were rewritten, or dropped because they told of the inside.',
+  ],
   upstream_failures_total: ['code', 'Requests to upstreams that failed, by failure code.'],
   tls_handshake_failures_total: ['reason', 'TLS handshakes that came to nothing.', 'listener'],
   acme_orders_total: [

@@ -30,6 +30,7 @@ import { answerCleaners, type CleanerFor, sealingCleaners } from '../messages/sh
 import { answerBy, routeStages } from '../pipeline.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
+import { answerCare } from './answer-care.ts'
 import { bearerStage, type OpenIssuer } from './issuers.ts'
 import { type Keys, neededKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
@@ -193,7 +194,13 @@ export class RouteBuilder {
   #forward(service: Service, config: RouteConfig, bounds: SocketBounds, cleanerFor: CleanerFor | null): Stage {
     const { metrics } = this.#standing
     const answers = cleanerFor === null ? null : answerFilters(cleanerFor, config.maxAnswer, config.socketIo, metrics)
-    return makeForward(service, metrics, config.webSocket ? bounds : null, answers)
+    return makeForward(
+      service,
+      metrics,
+      config.webSocket ? bounds : null,
+      answers,
+      answerCare(this.#config, service, config, metrics),
+    )
   }
 
   #maintenance(name: string): Stage {

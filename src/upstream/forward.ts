@@ -18,6 +18,7 @@ import type { KeptAnswer } from '../exchange/kept-answer.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { fieldLines, getHeader, type HeaderList } from '../http/headers.ts'
 import { repeatsSingleton } from '../http/singletons.ts'
+import type { AnswerCare } from './answer-care.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import type { Endpoint } from './endpoint.ts'
 import { relayable, wholeAndPlain, withoutHopByHop } from './relayed-fields.ts'
@@ -36,9 +37,10 @@ export function makeForward(
   metrics: Metrics,
   bounds: SocketBounds | null = null,
   answers: AnswerFilterFactory | null = null,
+  care: AnswerCare | null = null,
 ): Stage {
   return (x) => {
-    const forwarding = new Forwarding(x, service, metrics, bounds, answers)
+    const forwarding = new Forwarding(x, service, metrics, bounds, answers, care)
     if (service.admits()) service.seek(forwarding)
     else forwarding.onNotPlaced('upstream-resting')
     return DONE
@@ -57,6 +59,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   readonly #x: Exchange
   readonly #metrics: Metrics
   readonly #bounds: SocketBounds | null
+  readonly #care: AnswerCare | null
   readonly #handshake: Handshake | null
   readonly #answer: AnswerFilter | null
   /** Of a head that waits for the body's inspection; 0 for none. */
@@ -74,6 +77,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     metrics: Metrics,
     bounds: SocketBounds | null,
     answers: AnswerFilterFactory | null,
+    care: AnswerCare | null,
   ) {
     super(service, x.isWebSocket)
     const { affinity, keyOf } = service
@@ -81,6 +85,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.#x = x
     this.#metrics = metrics
     this.#bounds = bounds
+    this.#care = care
     this.#handshake = x.isWebSocket ? makeHandshake(x) : null
     this.method = x.method
     if (keyOf !== null) this.key = keyOf(x)
@@ -148,7 +153,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   }
 
   onInformational(status: number, headers: HeaderList): void {
-    if (!this.#over && status === 103) this.#x.sendInformational(status, withoutHopByHop(headers))
+    if (!this.#over && status === 103) this.#x.sendInformational(status, this.#tidied(withoutHopByHop(headers)))
   }
 
   onHead(status: number, headers: HeaderList, kept: KeptAnswer | null): void {
@@ -185,7 +190,8 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     }
     const relayed = this.#settled(relayable(status, shown))
     const isJudged = isFailure || retries.statuses.includes(status)
-    if (kept !== null) kept.isPlain = !isStream && !isJudged && relayed === headers && status !== 304
+    const isSame = !isStream && !isJudged && relayed === headers && status !== 304
+    if (kept !== null) kept.isPlain = isSame && this.#care?.isNeutral(headers) === true
     x.respondHead(status, relayed)
   }
 
@@ -213,7 +219,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.#over = true
     this.letGo()
     this.#x.upstream = null
-    this.#x.sendEnd(trailers === null ? null : withoutHopByHop(trailers))
+    this.#x.sendEnd(trailers === null ? null : this.#tidied(withoutHopByHop(trailers)))
   }
 
   /** Trailers of an inspected answer may vouch for what the service wrote: they stay behind. */
@@ -295,8 +301,12 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   readonly #onSocketClose = (): void => this.letGo()
 
   #settled(headers: HeaderList): HeaderList {
-    const { affinity } = this.service
-    return affinity === null ? headers : affinity.settle(this.#x, this.endpoint!, headers)
+    const tidied = this.#tidied(headers)
+    return this.service.affinity?.settle(this.#x, this.endpoint!, tidied) ?? tidied
+  }
+
+  #tidied(headers: HeaderList): HeaderList {
+    return this.#care === null ? headers : this.#care.tidy(this.#x, headers)
   }
 
   /** This try is lost, and another one follows. */

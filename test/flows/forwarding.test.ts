@@ -142,7 +142,7 @@ for (const transport of requestTransports) {
       t.equal(reply.header('x-mine'), 'kept')
       t.same(
         reply.headers.filter((_, i) => i > 0 && reply.headers[i - 1] === 'set-cookie'),
-        ['a=1', 'b=2'],
+        ['a=1; Secure; HttpOnly; SameSite=Lax', 'b=2; Secure; HttpOnly; SameSite=Lax'],
       )
       const refused = await client.ask({ path: '/inside/a' })
       for (const each of [reply, refused]) {
