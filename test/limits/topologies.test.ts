@@ -2,6 +2,8 @@
  * Sentinels, a Cluster, TLS with own authorities, ACL users, database numbers and unix sockets, all with real Redis
  * processes: counts are exact, and a failover heals without a restart.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -208,10 +210,14 @@ t.test('TLS with an authority and a client certificate of its own, an ACL user, 
 })
 
 t.test('a unix socket, with a database number', async (t) => {
-  const dir = t.testdir()
+  // Not in the folder of the test: a socket's path has room for 107 bytes.
+  const dir = mkdtempSync(join(tmpdir(), 'redis-'))
   const path = join(dir, 'redis.sock')
   const redis = await startRedis(['--unixsocket', path])
-  t.teardown(() => redis.kill())
+  t.teardown(async () => {
+    await redis.kill()
+    rmSync(dir, { recursive: true, force: true })
+  })
   const { store, lines } = await open(t, {}, { url: `unix://${path}?db=3` })
   t.equal(store.isUp, true, lines.join())
   await store.counter(options('socket', 5)).add('a')
