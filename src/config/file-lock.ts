@@ -3,17 +3,7 @@
  * It knows nothing of what is written under it.
  */
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  utimesSync,
-  writeSync,
-} from 'node:fs'
+import { linkSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 
 /** A lock that another host left behind (a shared folder): nobody can ask whether its process lives. */
@@ -56,22 +46,27 @@ export class FileLock {
   }
 }
 
+/** The mark is whole before the lock stands: a process that is killed in between leaves a draft, and holds nobody up. */
 function make(path: string): boolean {
-  let file: number
+  const draft = `${path}.${randomBytes(6).toString('hex')}`
+  writeFileSync(draft, ownMark(), { flag: 'wx', mode: 0o600 })
   try {
-    file = openSync(path, 'wx', 0o600)
+    linkSync(draft, path)
+    return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
+  } finally {
+    unlinkSync(draft)
   }
-  writeSync(file, ownMark())
-  closeSync(file)
-  return true
 }
 
 function isStale(path: string): boolean {
   try {
-    const [host, pid, started] = readFileSync(path, 'utf8').split('\n')
+    const mark = readFileSync(path, 'utf8')
+    // No process leaves it so; a machine that lost its power may.
+    if (mark === '') return true
+    const [host, pid, started] = mark.split('\n')
     if (host === hostname() && pid !== undefined && /^\d+$/.test(pid)) return started !== startOf(Number(pid))
     return Date.now() - statSync(path).mtimeMs > FOREIGN_STALE_MS
   } catch {
