@@ -209,5 +209,6 @@ t.test('an authority that wants a fresh certificate early gets its way', { skip 
   second.care.close()
   t.not(leafIn(folder).serialNumber, serial)
   t.equal(JSON.parse(replaced()[0]!).replaces, undefined)
-  t.equal(JSON.parse(replaced()[1]!).replaces, asked[0], 'says which one it is for')
+  // The authority refuses nonces now and then, and what it refused is sent again.
+  t.equal(JSON.parse(replaced().at(-1)!).replaces, asked[0], 'says which one it is for')
 })

@@ -12,7 +12,7 @@ function ties(...routes: Json[]): string[] {
   return findings.errors.map(({ path, sentence }) => `${path.join('.')}: ${sentence}`)
 }
 
-const at = (path: string, more: Json = {}): Json => ({ path, methods: ['GET'], ...more })
+const at = (path: string, more: Json = {}): Json => ({ path, methods: ['GET'], service: 'chat', ...more })
 const asks = (path: string, headers: Json): Json => at(path, { match: { headers } })
 
 t.test('patterns that match the same paths are a tie, whatever their segments are called', (t) => {
