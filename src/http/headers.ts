@@ -69,3 +69,12 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 
 /** token of RFC 9110, 5.6.2. */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** Digests of a body (RFC 9530, RFC 3230, RFC 1864): not true any more of one that was decoded or changed. */
+export const DIGESTS = ['content-digest', 'repr-digest', 'digest', 'content-md5'] as const
+
+/**
+ * Fields of an answer that are true only of the bytes as its service wrote them: its validator, its ranges (RFC 9110, 8.8.3 and
+ * 14.3) and its digests.
+ */
+export const TRUE_OF_BYTES: ReadonlySet<string> = new Set(['etag', 'accept-ranges', ...DIGESTS])

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import type { FailureCode } from '../errors.ts'
 import type { AnswerFilter, AnswerFilterFactory, Metrics } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { countHeader, getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
+import { countHeader, getHeader, type HeaderList, TRUE_OF_BYTES, withoutFields } from '../http/headers.ts'
 import { BYTES } from './binary-payload.ts'
 import { bodyCoding } from './content-coding.ts'
 import { type EngineRequest, readEngineQuery } from './engineio-query.ts'
@@ -17,16 +17,8 @@ import { UNREADABLE } from './rules.ts'
 import type { AnswerCleaner, CleanerFor } from './shown.ts'
 import { type OnLeftOut, showBinary3, showPayload, showPayload3, showScript3 } from './shown-packets.ts'
 
-/** Fields that are true only of the body as the service wrote it. */
-const UNTRUE: ReadonlySet<string> = new Set([
-  'content-length',
-  'etag',
-  'accept-ranges',
-  'content-digest',
-  'repr-digest',
-  'digest',
-  'content-md5',
-])
+/** What was said of the body that the service wrote. */
+const UNTRUE: ReadonlySet<string> = new Set(['content-length', ...TRUE_OF_BYTES])
 
 /** Makes filters; `maxBytes` bounds a document, and one event of a stream. Outcomes are counted as those of messages. */
 export function answerFilters(

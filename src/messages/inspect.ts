@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { DONE, GO, type Metrics, type Stage, type Step, WAIT } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
+import { DIGESTS, getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
 import { hasCardInTarget } from './cards.ts'
 import { bodyCoding, decodeBody } from './content-coding.ts'
 import { readEngineQuery } from './engineio-query.ts'
@@ -37,14 +37,8 @@ const BATCH_MESSAGES = 8
 const BATCH_LEAST = 64 * 1024
 /** A form writes one byte as up to three. */
 const FORM_GROWTH = 3
-/** Fields that would no longer be true of a decoded or changed body (RFC 9530, RFC 3230, RFC 1864). */
-const UNTRUE: ReadonlySet<string> = new Set([
-  'content-encoding',
-  'content-digest',
-  'repr-digest',
-  'digest',
-  'content-md5',
-])
+/** Fields that would no longer be true of a decoded or changed body. */
+const UNTRUE: ReadonlySet<string> = new Set(['content-encoding', ...DIGESTS])
 
 /** One way to read a body. `kind` is the only media type that is accepted. */
 interface Reading {

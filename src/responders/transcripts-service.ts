@@ -5,7 +5,7 @@
 import type { FailureCode } from '../errors.ts'
 import type { AnswerFilter, AnswerFilterFactory } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { countHeader, getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
+import { countHeader, getHeader, type HeaderList, TRUE_OF_BYTES, withoutFields } from '../http/headers.ts'
 import { accountFooter } from './account-html.ts'
 import { prefersPage } from './page.ts'
 import { readFilter } from './transcripts-filter.ts'
@@ -54,7 +54,7 @@ class MaskedAnswer implements AnswerFilter {
     }
     if (this.#way === 'refuse') return null
     // What the length and the digests say stays true of what is passed, and the length of what is masked.
-    const kept = this.#way === 'pass' ? headers : withoutFields(headers, (name) => UNTRUE.has(name))
+    const kept = this.#way === 'pass' ? headers : withoutFields(headers, (name) => TRUE_OF_BYTES.has(name))
     this.held = kept
     return this.#way === 'page' ? null : kept
   }
@@ -94,16 +94,6 @@ class MaskedAnswer implements AnswerFilter {
     return shown
   }
 }
-
-/** True only of the bytes as the service wrote them. */
-const UNTRUE: ReadonlySet<string> = new Set([
-  'etag',
-  'accept-ranges',
-  'content-digest',
-  'repr-digest',
-  'digest',
-  'content-md5',
-])
 
 function typeOf(headers: HeaderList): string {
   const count = countHeader(headers, 'content-type')
