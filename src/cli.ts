@@ -1,63 +1,13 @@
 /** The command line: finds the command, runs it, says what failed. What the commands do stands elsewhere. */
 import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { COMMANDS, type CommandName, commandHelpText, helpText, isCommand } from './cli/help.ts'
+import { COMMANDS, type CommandName, commandHelpText, groupHelpText, helpText, isCommand } from './cli/help.ts'
+import { OPTIONS, SUBJECTS } from './cli/options.ts'
 import { complain, DONE, FAILED, print, UsageError } from './cli/said.ts'
 import { ConfigurationError } from './errors.ts'
 
 const USED_WRONGLY = 2
 const DEFAULT_CONFIG = 'config/gateway.json'
-
-const ADMIN = { config: { type: 'string' }, admin: { type: 'string' } } as const
-const OPTIONS = {
-  start: { config: { type: 'string' } },
-  check: { config: { type: 'string' }, 'without-files': { type: 'boolean' } },
-  schema: {},
-  'try-message': { config: { type: 'string' }, route: { type: 'string' }, event: { type: 'string' } },
-  users: {
-    config: { type: 'string' },
-    file: { type: 'string' },
-    'password-file': { type: 'string' },
-    roles: { type: 'string' },
-    attributes: { type: 'string' },
-    'own-choice': { type: 'boolean' },
-    remove: { type: 'boolean' },
-  },
-  'hash-password': {},
-  health: { config: { type: 'string' }, url: { type: 'string' } },
-  'keys init': { config: { type: 'string' } },
-  'keys rotate': { config: { type: 'string' } },
-  'keys list': { config: { type: 'string' } },
-  'keys retire': { config: { type: 'string' }, id: { type: 'string' } },
-  'url seal': { config: { type: 'string' }, kind: { type: 'string' } },
-  'url open': { config: { type: 'string' }, kind: { type: 'string' } },
-  ban: {
-    for: { type: 'string' },
-    reason: { type: 'string' },
-    config: { type: 'string' },
-    admin: { type: 'string' },
-  },
-  bans: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
-  services: { json: { type: 'boolean' }, config: { type: 'string' }, admin: { type: 'string' } },
-  certs: {
-    ...{ config: { type: 'string' }, admin: { type: 'string' }, json: { type: 'boolean' }, to: { type: 'string' } },
-    ...{ cert: { type: 'string' }, key: { type: 'string' }, names: { type: 'string' }, days: { type: 'string' } },
-  },
-  ...{ unban: ADMIN, drain: ADMIN, undrain: ADMIN, maintenance: ADMIN },
-  'transcripts import': {
-    config: { type: 'string' },
-    from: { type: 'string' },
-    channel: { type: 'string' },
-    remove: { type: 'boolean' },
-    replace: { type: 'boolean' },
-  },
-  'transcripts seal': { config: { type: 'string' } },
-  'transcripts open': { config: { type: 'string' }, name: { type: 'string' } },
-  'transcripts purge': { config: { type: 'string' }, 'dry-run': { type: 'boolean' } },
-} as const satisfies Record<CommandName, Record<string, { type: 'string' | 'boolean' }>>
-
-/** Commands that name what they act upon, and in how many words. */
-const SUBJECTS: Partial<Record<CommandName, number>> = { ban: 1, unban: 1, drain: 2, undrain: 2 }
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
 /** `words`: what stands beside the options, where the command takes such. */
@@ -139,7 +89,14 @@ async function dispatch(words: readonly string[]): Promise<number> {
   if (first === '--version' || first === '-v') return print(`portcullis ${version()}\n`)
   if (first === 'help') {
     const [asked] = joined(rest)
-    return print(asked === undefined ? helpText() : commandHelpText(await commandOf(asked)))
+    if (asked === undefined) return print(helpText())
+    return print(groupHelpText(asked) ?? commandHelpText(await commandOf(asked)))
+  }
+  const group = groupHelpText(first)
+  if (group !== null) {
+    if (rest[0] === '--help' || rest[0] === '-h') return print(group)
+    process.stderr.write(group)
+    return USED_WRONGLY
   }
   const name = await commandOf(first)
   if (rest.includes('--help') || rest.includes('-h')) return print(commandHelpText(name))

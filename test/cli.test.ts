@@ -55,6 +55,17 @@ t.test('version and help', async (t) => {
   t.same((await run(['check', '--help'])).out, (await run(['help', 'check'])).out)
 })
 
+t.test('the first word of commands of two words lists them', async (t) => {
+  for (const group of ['keys', 'url', 'transcripts']) {
+    const help = await run([group, '--help'])
+    t.equal(help.code, 0, help.err)
+    t.match(help.out, new RegExp(`^Usage: portcullis ${group} COMMAND`))
+    t.match(help.out, new RegExp(`^ {2}${group} \\w+ +\\w`, 'm'))
+    t.same((await run(['help', group])).out, help.out)
+    t.same(await run([group]), { code: 2, out: '', err: help.out })
+  }
+})
+
 t.test('wrong use ends with 2 and says what was meant', async (t) => {
   const cases: [string[], RegExp][] = [
     [[], /^portcullis: a hardened TLS gateway[\s\S]*Usage:/],

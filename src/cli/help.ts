@@ -246,15 +246,26 @@ export type CommandName = keyof typeof COMMANDS
 
 export const isCommand = (word: string): word is CommandName => Object.hasOwn(COMMANDS, word)
 
+function listOf(names: readonly CommandName[], width: number): string {
+  return names.map((name) => `  ${name.padEnd(width)}${COMMANDS[name].about}`).join('\n')
+}
+
+/** Of a word that commands of two words begin with (`keys`): these commands; null for any other word. */
+export function groupHelpText(word: string): string | null {
+  const names = (Object.keys(COMMANDS) as CommandName[]).filter((name) => name.startsWith(`${word} `))
+  if (names.length === 0) return null
+  const width = Math.max(...names.map((name) => name.length)) + 2
+  return `Usage: portcullis ${word} COMMAND [OPTIONS]\n\n${listOf(names, width)}\n\n"portcullis help ${names[0]}" says more, as for each of them.\n`
+}
+
 export function helpText(): string {
   const names = Object.keys(COMMANDS) as CommandName[]
   const width = Math.max(...names.map((name) => name.length)) + 2
-  const lines = names.map((name) => `  ${name.padEnd(width)}${COMMANDS[name].about}`)
   return `portcullis: a hardened TLS gateway in front of chat services
 
 Usage: portcullis COMMAND [OPTIONS]
 
-${lines.join('\n')}
+${listOf(names, width)}
   ${'help COMMAND'.padEnd(width)}what a command does
 
   ${'--version'.padEnd(width)}print the version
