@@ -38,15 +38,20 @@ export class IssuerKeys {
 
   /** The key; null where the provider has none of that name; 'down' where there are no keys young enough to judge by. */
   async find(algorithm: string, kid: string | null): Promise<VerifyingKey | null | 'down'> {
-    const { refreshMs, maxAgeMs } = this.#options
+    const { maxAgeMs } = this.#options
     if (this.#age > maxAgeMs) await this.#fetch()
-    else if (this.#age > refreshMs) void this.#fetch()
+    else this.keepFresh()
     if (this.#age > maxAgeMs) return 'down'
     const name = keyName(algorithm, kid)
     const known = this.#table.get(name)
     if (known !== undefined) return known
     await this.#fetch()
     return this.#table.get(name) ?? null
+  }
+
+  /** Keys that are old are fetched anew, behind the scenes. */
+  keepFresh(): void {
+    if (this.#age > this.#options.refreshMs) void this.#fetch()
   }
 
   get #age(): number {

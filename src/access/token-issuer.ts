@@ -19,6 +19,7 @@ export type Judgement = Verdict | TokenFault | 'down' | 'busy'
 
 export interface KeyFinder {
   find(algorithm: string, kid: string | null): Promise<VerifyingKey | null | 'down'>
+  keepFresh(): void
 }
 
 export class TokenIssuer {
@@ -48,6 +49,8 @@ export class TokenIssuer {
   recall(name: string): Verdict | null {
     const verdict = this.#remembered.get(name)
     if (verdict === undefined) return null
+    // Else tokens that are known, and no others, would go on with a key that the provider withdrew.
+    this.#keys.keepFresh()
     if (verdict.rememberedUntil > this.#now()) return verdict
     this.#remembered.delete(name)
     return null

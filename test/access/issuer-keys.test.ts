@@ -25,7 +25,7 @@ function keysWith(fetch: () => Promise<KeyTable>) {
     const found = await keys.find('ES256', kid)
     return found === null || found === 'down' ? found : 'key'
   }
-  return { seen, has }
+  return { seen, has, keys }
 }
 
 t.test('a key that is not known is asked for, once in the interval', async (t) => {
@@ -41,6 +41,18 @@ t.test('a key that is not known is asked for, once in the interval', async (t) =
   t.equal(seen.fetches, 2)
   t.equal(seen.gone, 1, 'the key that was withdrawn takes what it verified along')
   t.equal(await has('a'), null)
+})
+
+t.test('while only known tokens come the keys are fetched anew too', async (t) => {
+  const table = await tableOf('a')
+  const { seen, has, keys } = keysWith(async () => table)
+  t.equal(await has('a'), 'key')
+  seen.now += 600_000
+  keys.keepFresh()
+  t.equal(seen.fetches, 1, 'they are not old yet')
+  seen.now += 1
+  for (let i = 0; i < 50; i++) keys.keepFresh()
+  t.equal(seen.fetches, 2)
 })
 
 t.test('an outage: the old keys stay until they are too old, and come back soon', async (t) => {

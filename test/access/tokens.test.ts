@@ -20,7 +20,7 @@ function issuerOf(more: Record<string, unknown> = {}, now?: () => number): Token
   }).it!
   const find = async (algorithm: string, kid: string | null) =>
     table.get(kid === null ? algorithm : `${algorithm} ${kid}`) ?? null
-  return new TokenIssuer('it', config, { find }, now)
+  return new TokenIssuer('it', config, { find, keepFresh: () => {} }, now)
 }
 
 const issuer = issuerOf()
