@@ -30,13 +30,13 @@ export interface RouteStages {
   readonly signIn: Stage | null
   /** Banned users, where there are users. */
   readonly userBan?: Stage | null
-  /** Limits that count by user. */
+  /** All limits in one step, where some count by user. */
   readonly admitUser?: Stage | null
   /** Opens a sealed identifier of the URL. */
   readonly sealed?: Stage | null
   /** Gives the service another path. */
   readonly rewrite?: Stage | null
-  /** Limits that count by a field of the body. */
+  /** The same, where some count by a field of the body. */
   readonly admitBody?: Stage | null
   /** For routes that offer WebSocket. */
   readonly socket: Stage | null
@@ -55,16 +55,16 @@ export function routeStages(parts: RouteStages): readonly Stage[] {
   )
   if (parts.maintenance) stages.push(parts.maintenance) // Before anything that counts: nothing of it is the client's fault.
   if (parts.inFlight !== null) stages.push(makeInFlight(parts.inFlight)) // In memory: cheaper than the store behind it.
-  if (parts.admit !== null) stages.push(parts.admit) // One step of the store, before any real work.
+  if (parts.admit !== null) stages.push(parts.admit) // One step of the store, or what needs none, before any real work.
   if (parts.audited !== null) stages.push(makeAudited(parts.audited)) // Nobody signs in or reads while it cannot be recorded.
-  if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed before hashing, which is dear.
+  if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed first, and asked for before a hash.
   if (parts.userBan) stages.push(parts.userBan) // Now the user is known.
-  if (parts.admitUser) stages.push(parts.admitUser) // A second step of the store, only where limits name the user.
+  if (parts.admitUser) stages.push(parts.admitUser) // The one step, only where limits name the user.
   if (parts.sealed) stages.push(parts.sealed) // Once it is known who asks: guessing tokens is slowed by the limits too.
   if (parts.rewrite) stages.push(parts.rewrite) // Of what was opened, too: this path is for the service only.
   if (parts.socket !== null) stages.push(parts.socket) // In memory too, but after admit: handshakes that are refused count.
   if (parts.lastHop !== null) stages.push(parts.lastHop) // An answer of our own, for those only who may ask the service.
-  if (parts.admitBody) stages.push(parts.admitBody) // Collects the body, so as late as it may be: a step of its own.
+  if (parts.admitBody) stages.push(parts.admitBody) // The one step, with the body collected: so as late as it may be.
   if (parts.inspect !== null) stages.push(parts.inspect) // Only for those who may send: collects the body under a cap.
   stages.push(parts.end) // Last: what is forwarded is what all of the above saw.
   return Object.freeze(stages)

@@ -85,11 +85,7 @@ export class Authenticator {
     const { accounts, verifier } = this.#options
     const account = accounts.find(evidence.user)
     const address = addressOf(origin)
-    const key = verifier.keyOf(
-      evidence.user,
-      evidence.password,
-      `${account?.password ?? accounts.unknownHash} ${account?.revision}`,
-    )
+    const key = this.#keyOf(evidence, account)
     // A code counts once: two requests that bring it are one sign-in only while they are one check.
     const shareKey = `${address} ${evidence.isCodeShown} ${verifier.keyOf(evidence.code ?? '', key, '')}`
     let shared = this.#running.get(shareKey)
@@ -110,6 +106,12 @@ export class Authenticator {
     return verdict
   }
 
+  /** Whether the evidence is known to be right, so that no password needs to be hashed. */
+  remembers(evidence: Evidence): boolean {
+    const account = this.#options.accounts.find(evidence.user)
+    return account !== null && this.#isRemembered(account, evidence, this.#keyOf(evidence, account))
+  }
+
   /** What the rules say about the age of a password that is right. */
   mustChange(account: Account): 'first-use' | 'too-old' | null {
     if (account.mustChange) return 'first-use'
@@ -128,7 +130,7 @@ export class Authenticator {
     // Before the queue: who is locked must not take places in it. And before the cache: locked is locked.
     const refusal = await lockout.look(subject)
     if (refusal !== null) return this.#locked(origin, evidence, account, refusal)
-    if (account !== null && !account.locked && this.#needsNoCode(account, evidence) && verifier.remembers(key)) {
+    if (account !== null && this.#isRemembered(account, evidence, key)) {
       return { kind: 'right', account, mustChange: this.mustChange(account), isRemembered: true }
     }
     return verifier.run(() => this.#attempt(origins, origin, evidence, account, key, subject)).then(asVerdict)
@@ -172,6 +174,15 @@ export class Authenticator {
       this.#record(origin, 'authn_login_lock', 'failure', name, `${LOCKED_WORDS[locked.by]} for ${minutes} minutes`)
     }
     return WRONG
+  }
+
+  #keyOf({ user, password }: Evidence, account: Account | null): string {
+    const { accounts, verifier } = this.#options
+    return verifier.keyOf(user, password, `${account?.password ?? accounts.unknownHash} ${account?.revision}`)
+  }
+
+  #isRemembered(account: Account, evidence: Evidence, key: string): boolean {
+    return !account.locked && this.#needsNoCode(account, evidence) && this.#options.verifier.remembers(key)
   }
 
   #needsNoCode(account: Account, evidence: Evidence): boolean {

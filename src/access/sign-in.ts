@@ -38,10 +38,10 @@ export function makeSignIn(options: SignInOptions): Stage {
     const found = readCredentials(x.headers)
     if (found === 'repeated') return refuse(x, 'bad-header', 'malformed', 'more than one Authorization field')
     if (typeof found !== 'string') {
-      authenticator
-        .authenticate(x, evidenceOf(found))
-        .then((verdict) => answer(x, verdict))
-        .catch((error) => x.fail(new Failure('internal', 'sign-in broke', error)))
+      const evidence = evidenceOf(found)
+      // A hash is dear: whoever needs one is counted before it.
+      if (x.owed?.isOpen !== true || authenticator.remembers(evidence)) authenticate(x, evidence)
+      else x.owed.settle(x, () => authenticate(x, evidence))
       return WAIT
     }
     if (found === 'missing' && hasSession(x.headers)) {
@@ -49,6 +49,13 @@ export function makeSignIn(options: SignInOptions): Stage {
       return WAIT
     }
     return ask(x, found)
+  }
+
+  function authenticate(x: Exchange, evidence: Evidence): void {
+    authenticator
+      .authenticate(x, evidence)
+      .then((verdict) => answer(x, verdict))
+      .catch((error) => x.fail(new Failure('internal', 'sign-in broke', error)))
   }
 
   function evidenceOf({ user, password }: Credentials): Evidence {

@@ -1,4 +1,4 @@
-/** What a listener and an engine know of one another. */
+/** What listeners, engines and exchanges know of one another. */
 import type { FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { ListenerPlan } from './contracts.ts'
@@ -36,4 +36,18 @@ export interface Connection {
   drain(): void
   /** Cuts it now. The running exchanges fail with `code`, by default as where the client left. */
   destroy(code?: FailureCode): void
+}
+
+/** What an exchange needs to know of the connection it came by. */
+export interface Peer {
+  /** The address at the other end of the socket, IPv4-mapped ones as IPv4. */
+  readonly address: string
+  readonly secure: boolean
+  /** SNI that the client asked for; '' where none. */
+  readonly serverName: string
+  readonly localPort: number
+  /** What the client showed in the handshake, verified; null where nothing. */
+  readonly certificate: ClientCertificate | null
+  /** Closes the connection after the running answer. */
+  closeAfterAnswer(): void
 }

@@ -249,6 +249,11 @@ export interface CounterStore {
    * then `waiter` is told.
    */
   claim(claims: readonly Claim[], waiter: ClaimWaiter): ClaimStates | null
+  /**
+   * The states where one of the claims (of a counter that is not dry) is known to be refused, without asking any store. Else
+   * null, and nothing is counted.
+   */
+  refusal(claims: readonly Claim[]): ClaimStates | null
   readonly bans: SharedBans
   readonly values: SharedValues
   /** True while the store answers (always, where it is memory). */

@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Principal } from './access-contracts.ts'
-import type { ClientCertificate } from './connection.ts'
+import { BodyCollection } from './body-collection.ts'
+import type { Peer } from './connection.ts'
 import {
   type BodySink,
   type ClientHalf,
@@ -21,22 +22,9 @@ import {
 } from './contracts.ts'
 import { applyEdits } from './edits.ts'
 import type { KeptAnswer } from './kept-answer.ts'
+import type { OwedCount } from './owed-count.ts'
 import { describeProblem, refusalHeaders } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
-
-/** What an exchange needs to know of the connection it came by. */
-export interface Peer {
-  /** The address at the other end of the socket, IPv4-mapped ones as IPv4. */
-  readonly address: string
-  readonly secure: boolean
-  /** SNI that the client asked for; '' where none. */
-  readonly serverName: string
-  readonly localPort: number
-  /** What the client showed in the handshake, verified; null where nothing. */
-  readonly certificate: ClientCertificate | null
-  /** Closes the connection after the running answer. */
-  closeAfterAnswer(): void
-}
 
 const NO_STAGES: readonly Stage[] = []
 const NO_ROLES: readonly string[] = Object.freeze([])
@@ -87,6 +75,8 @@ export class Exchange {
   /** The whole body, where a stage collected (and maybe changed) it; what is forwarded then. */
   bodyBytes: Buffer | null = null
   tunnelFilter: TunnelFilterFactory | null = null
+  /** What must be counted of it before any answer; null: nothing. */
+  owed: OwedCount | null = null
   /** Fields that stages add to whatever answer is given: rate limit fields, request id. */
   readonly answerHeaders: HeaderList = []
 
@@ -114,9 +104,7 @@ export class Exchange {
   #running = false
   #resumed = false
   #sink: BodySink | null = null
-  #onCollected: ((body: Buffer) => void) | null = null
-  #collected: Buffer[] = []
-  #collectLimit = 0
+  #collection: BodyCollection | null = null
 
   constructor(head: RequestHead, client: ClientHalf, peer: Peer, listener: ListenerPlan) {
     this.head = head
@@ -183,8 +171,7 @@ export class Exchange {
       this.bodyBytes = Buffer.alloc(0)
       return onCollected(this.bodyBytes)
     }
-    this.#collectLimit = maxBytes
-    this.#onCollected = onCollected
+    this.#collection = new BodyCollection(maxBytes, onCollected)
     this.client.resumeBody()
   }
 
@@ -195,9 +182,10 @@ export class Exchange {
     const route = this.route
     if (route !== null && this.bytesIn > route.maxBodyBytes) return this.refuse('body-too-large')
     if (this.#sink !== null) return this.#sink.onBodyData(chunk)
-    if (this.#onCollected === null) return
-    if (this.bytesIn > this.#collectLimit) return this.refuse('body-too-large')
-    this.#collected.push(chunk)
+    const collection = this.#collection
+    if (collection === null) return
+    if (this.bytesIn > collection.maxBytes) return this.refuse('body-too-large')
+    collection.pieces.push(chunk)
   }
 
   /** The client half calls it when the whole body has come. */
@@ -206,12 +194,11 @@ export class Exchange {
     this.bodyEnded = true
     if (this.finished) return
     if (this.#sink !== null) return this.#sink.onBodyEnd()
-    const onCollected = this.#onCollected
-    if (onCollected === null) return
-    this.#onCollected = null
-    this.bodyBytes = this.#collected.length === 1 ? this.#collected[0]! : Buffer.concat(this.#collected)
-    this.#collected = []
-    onCollected(this.bodyBytes)
+    const collection = this.#collection
+    if (collection === null) return
+    this.#collection = null
+    this.bodyBytes = collection.whole()
+    collection.onCollected(this.bodyBytes)
   }
 
   // --- the one door out ---
@@ -219,6 +206,7 @@ export class Exchange {
   /** A whole answer. Security headers, request id and edits of the route are added here. */
   respond(status: number, headers: HeaderList, body: Buffer | null): void {
     if (this.headSent || this.finished) return
+    if (this.owed !== null && this.#isHeld(this.owed, status, headers, body)) return
     const whole = body ?? EMPTY
     const list = this.#edited(headers)
     if (status >= 200 && status !== 204 && status !== 304) list.push('content-length', String(whole.length))
@@ -229,6 +217,16 @@ export class Exchange {
     this.bytesOut = sent.length
     this.client.sendHead(status, list, this.#edits, sent)
     this.finish()
+  }
+
+  /** No answer goes out uncounted, and while one waits for that nothing else becomes of the exchange. */
+  #isHeld(owed: OwedCount, status: number, headers: HeaderList, body: Buffer | null): boolean {
+    if (!owed.isOpen) return owed.isHolding
+    this.#next = this.#stages.length
+    this.#sink = null
+    this.#collection = null
+    owed.hold(this, status, headers, body)
+    return true
   }
 
   /**
@@ -337,8 +335,8 @@ export class Exchange {
     if (this.finished) return
     this.finished = true
     this.#sink = null
-    this.#onCollected = null
-    this.#collected = []
+    this.#collection = null
+    if (this.owed?.isOpen === true) this.owed.onLeft(this)
     const release = this.onRelease
     this.onRelease = null
     if (release !== null) release()

@@ -1,5 +1,5 @@
 /** The open WebSockets of this process, so that a drain can close them with a reason. Knows no frame. */
-import type { Peer } from './exchange.ts'
+import type { Peer } from './connection.ts'
 
 export interface OpenTunnel {
   /** The client's connection. */

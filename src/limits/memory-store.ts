@@ -38,6 +38,13 @@ export class MemoryStore implements CounterStore {
     return states
   }
 
+  refusal(claims: readonly Claim[]): ClaimStates | null {
+    for (const { counter, key, points } of claims as readonly MemoryClaim[]) {
+      if (!counter.rule.isDry && counter.refuses(key, points)) return this.claim(claims)
+    }
+    return null
+  }
+
   async whenSettled(): Promise<void> {}
 
   async close(): Promise<void> {}

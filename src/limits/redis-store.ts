@@ -60,6 +60,13 @@ export class RedisStore implements CounterStore, SharedSteps {
     return null
   }
 
+  refusal(claims: readonly Claim[]): ClaimStates | null {
+    const own = claims as readonly RedisClaim[]
+    const known = knownRefusals(own)
+    if (known !== null || this.#link.isUp) return known
+    return own.some(isRefusedWhileDown) ? statesWhileDown(own) : null
+  }
+
   write(counter: RedisCounter, key: string, operation: string): Promise<boolean> {
     return this.#queue.write(counter, key, operation)
   }
@@ -93,11 +100,13 @@ function knownRefusals(claims: readonly RedisClaim[]): ClaimStates | null {
   return states
 }
 
+function isRefusedWhileDown({ counter, key, points }: RedisClaim): boolean {
+  return !counter.rule.isDry && counter.refusesDegraded(key, points)
+}
+
 /** All or nothing here too. */
 function statesWhileDown(claims: readonly RedisClaim[]): readonly CounterState[] {
-  const isRefused =
-    claims.length > 1 &&
-    claims.some(({ counter, key, points }) => !counter.rule.isDry && counter.refusesDegraded(key, points))
+  const isRefused = claims.length > 1 && claims.some(isRefusedWhileDown)
   return claims.map(({ counter, key, points }) =>
     counter.degraded(key, points, !isRefused || counter.refusesDegraded(key, points)),
   )

@@ -1,15 +1,20 @@
 /** Builds the rules that a route or a listener names, and the stages that count by them. */
 import type { Configuration, LimitConfig } from '../config/shape.ts'
 import type { Stage } from '../exchange/contracts.ts'
-import { makeAdmit, makeBodyAdmit } from '../limits/admit.ts'
+import { makeAdmit } from '../limits/admit.ts'
+import { makeLateAdmit } from '../limits/late-admit.ts'
 import { compileRule, type Rule } from '../limits/rule.ts'
 import { capsOf, type Standing } from './standing.ts'
 
-/** The stages that count: before it is known who the user is, after that, and when the body is there. Null: nothing to count. */
+/** The stages that count. Null: nothing to do there. */
 export interface AdmitStages {
+  /** Where there is neither user nor body to count by: all other limits, in one step. */
+  readonly alone: Stage | null
+  /** Before sign-in and body: the same, or where limits wait for these only what is known already. */
   readonly before: Stage | null
+  /** Where limits wait for the user and for no body: all, as soon as it is known who that is. */
   readonly after: Stage | null
-  /** By fields of the body. */
+  /** Where limits wait for the body: all, when it is there. */
   readonly body: Stage | null
 }
 
@@ -39,11 +44,12 @@ export function admitStages(names: readonly string[], config: Configuration, sta
   const rules = compileRules(names, config, standing)
   const { store, metrics, limitEvents: events } = standing
   const parts = { store, metrics, events, fields: config.limits.fields }
-  const byBody = rules.filter(({ key }) => key.fields.length > 0)
-  const stage = (some: readonly Rule[]): Stage | null => (some.length === 0 ? null : makeAdmit(some, parts))
-  return {
-    before: stage(rules.filter(({ key }) => !key.isByUser && key.fields.length === 0)),
-    after: stage(rules.filter(({ key }) => key.isByUser && key.fields.length === 0)),
-    body: byBody.length === 0 ? null : makeBodyAdmit(byBody, parts),
-  }
+  const { early = [], late = [] } = Object.groupBy(rules, ({ key }) =>
+    key.isByUser || key.fields.length > 0 ? 'late' : 'early',
+  )
+  const alone = early.length === 0 ? null : makeAdmit(early, parts)
+  if (late.length === 0) return { alone, before: alone, after: null, body: null }
+  const { look, ask } = makeLateAdmit(early, late, parts)
+  const needsBody = late.some(({ key }) => key.fields.length > 0)
+  return { alone, before: look, after: needsBody ? null : ask, body: needsBody ? ask : null }
 }

@@ -168,7 +168,7 @@ function publicSockets(
 ): ListenerOptions[] {
   const tls = listenerTls(name, listener, config, standing, findings)
   const known = makeRouter(routes.placesFor(name, listener))
-  const router = countingUnrouted(known, admitStages(listener.limits, config, standing).before)
+  const router = countingUnrouted(known, admitStages(listener.limits, config, standing).alone)
   const setting = `listeners.${name}.address`
   const sockets = [
     listenerSocket({ setting, name, address: listener.address, tls, router }, listener, config, standing),

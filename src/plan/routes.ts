@@ -223,7 +223,7 @@ export class RouteBuilder {
     const { log, metrics } = this.#standing
     const stages = routeStages({
       inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
-      admit: admitStages([...listener.limits, ...limits], this.#config, this.#standing).before,
+      admit: admitStages([...listener.limits, ...limits], this.#config, this.#standing).alone,
       audited: log.audit,
       signIn: null,
       socket: null,

@@ -70,7 +70,7 @@ export function transcriptsPlaces(
     serviceName,
     timeouts: timeoutsOf(services.get(serviceName)),
   })
-  return door === null ? [transcripts] : [...accountPlaces(door, common), transcripts]
+  return door === null ? [transcripts] : [...accountPlaces(door, { ...common, admit: admit.alone }), transcripts]
 }
 
 /** What both routes have alike. */

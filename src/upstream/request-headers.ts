@@ -1,6 +1,7 @@
 /** What an upstream is told: the client's fields without hop-by-hop and forged ones, and the gateway's own. */
 
-import type { Exchange, Peer } from '../exchange/exchange.ts'
+import type { Peer } from '../exchange/connection.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { RepeatedText } from '../exchange/repeated-text.ts'
 import { forwardedValue, isForgedName } from '../http/forwarded.ts'
 import { fieldLines, type HeaderList, HOP_BY_HOP, joinHeader } from '../http/headers.ts'

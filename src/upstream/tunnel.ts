@@ -4,9 +4,10 @@
  */
 import type { Duplex } from 'node:stream'
 import { joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
+import type { Peer } from '../exchange/connection.ts'
 import type { Metrics } from '../exchange/contracts.ts'
 import { destroySaid, holdToEndOfTurn } from '../exchange/end-of-turn.ts'
-import type { Exchange, Peer } from '../exchange/exchange.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { SlowReader } from '../exchange/slow-reader.ts'
 import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { addTunnel, type OpenTunnel, removeTunnel } from '../exchange/tunnels.ts'

@@ -1,7 +1,8 @@
 /** What vet settles of a request, and what it refuses, without a socket. The bytes themselves are the business of test/flows. */
 import t from 'tap'
+import type { Peer } from '../../src/exchange/connection.ts'
 import { DONE, GO, type ListenerPlan } from '../../src/exchange/contracts.ts'
-import { Exchange, type Peer } from '../../src/exchange/exchange.ts'
+import { Exchange } from '../../src/exchange/exchange.ts'
 import type { RequestHead } from '../../src/exchange/request-head.ts'
 import { vet } from '../../src/exchange/vet.ts'
 import { FakeClient, fakeExchange } from '../kit/fake-client.ts'

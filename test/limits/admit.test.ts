@@ -52,6 +52,10 @@ class SlowStore implements CounterStore {
     return null
   }
 
+  refusal(): null {
+    return null
+  }
+
   async close(): Promise<void> {}
 }
 

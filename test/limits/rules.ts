@@ -1,7 +1,7 @@
 /** Limits as a configuration gives them, and what an admission needs around it, for the tests of the limits. */
 import type { LimitConfig, StoreConfig } from '../../src/config/shape.ts'
 import type { CounterStore, Metrics } from '../../src/exchange/contracts.ts'
-import type { AdmitParts } from '../../src/limits/admit.ts'
+import type { AdmitParts } from '../../src/limits/admission.ts'
 import { compileRule, type Rule } from '../../src/limits/rule.ts'
 
 export const STORE = { onOutage: 'local', ipv6Prefix: 64 } as StoreConfig

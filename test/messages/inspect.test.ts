@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import type { Peer } from '../../src/exchange/connection.ts'
 import {
   type ClientHalf,
   DONE,
@@ -9,7 +10,7 @@ import {
   type TunnelFilter,
   WAIT,
 } from '../../src/exchange/contracts.ts'
-import { Exchange, type Peer } from '../../src/exchange/exchange.ts'
+import { Exchange } from '../../src/exchange/exchange.ts'
 import { HeadMemo } from '../../src/exchange/head-memo.ts'
 import type { HeaderList } from '../../src/http/headers.ts'
 import { TEXT, writeFrame } from '../../src/http/websocket-frames.ts'
