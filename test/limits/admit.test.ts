@@ -1,63 +1,16 @@
 /** The stage: which answers carry which fields, which limit decides, and that no exchange is answered twice or never. */
 import t from 'tap'
-import {
-  type Claim,
-  type ClaimWaiter,
-  type Counter,
-  type CounterState,
-  type CounterStore,
-  DONE,
-  GO,
-  type OutagePolicy,
-  type Stage,
-  type Step,
-  WAIT,
-} from '../../src/exchange/contracts.ts'
+import { DONE, GO, type OutagePolicy, type Stage, type Step, WAIT } from '../../src/exchange/contracts.ts'
 import type { Exchange } from '../../src/exchange/exchange.ts'
 import { makeAdmit } from '../../src/limits/admit.ts'
-import { BanList } from '../../src/limits/ban-list.ts'
-import { MemoryValues } from '../../src/limits/memory-values.ts'
 import { makeStore } from '../../src/limits/store.ts'
 import { fakeExchange } from '../kit/fake-client.ts'
 import { startRedis } from '../kit/redis.ts'
 import { makeCounting } from './counting.ts'
 import { admitParts, limit, rule, STORE } from './rules.ts'
+import { SlowStore } from './slow-store.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-
-const NO_COUNTER: Counter = {
-  add: () => Promise.reject(new Error('not by itself')),
-  get: async () => null,
-  block: async () => {},
-  clear: async () => {},
-}
-
-/** A store that answers when the test says so. */
-class SlowStore implements CounterStore {
-  readonly isUp = true
-  readonly bans = new BanList()
-  readonly values = new MemoryValues()
-  readonly asked: { keys: string[]; answer: (...states: Partial<CounterState>[]) => void }[] = []
-
-  counter(): Counter {
-    return NO_COUNTER
-  }
-
-  claim(claims: readonly Claim[], waiter: ClaimWaiter): null {
-    const base = { used: 1, remaining: 4, resetMs: 1000, allowed: true, degraded: false }
-    this.asked.push({
-      keys: claims.map(({ key }) => key),
-      answer: (...states) => waiter.onStates(claims.map((_, i) => ({ ...base, ...states[i] }))),
-    })
-    return null
-  }
-
-  refusal(): null {
-    return null
-  }
-
-  async close(): Promise<void> {}
-}
 
 function memoryStore() {
   return makeStore(STORE, null, () => {}, makeCounting().metrics)
