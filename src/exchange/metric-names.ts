@@ -4,6 +4,7 @@ export type MetricName =
   | 'limit_decisions_total'
   | 'limit_refusals_total'
   | 'limit_store_total'
+  | 'limit_store_calls_total'
   | 'message_outcomes_total'
   | 'message_cards_total'
   | 'socket_refusals_total'

@@ -46,6 +46,10 @@ export class Deadline {
     if (this.#timer === null && !this.#isJudging) this.#arm(this.#timeoutMs)
   }
 
+  isWaiting(waiting: Waiting): boolean {
+    return this.#waiting.has(waiting)
+  }
+
   /** The answer came. False where it was given up before: then it is too late for one. */
   remove(waiting: Waiting): boolean {
     return this.#waiting.delete(waiting)

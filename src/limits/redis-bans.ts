@@ -128,7 +128,7 @@ export class RedisBans implements SharedBans {
 
   /** `onAnswer`: null where Redis did not answer. */
   #call(act: readonly string[], onAnswer: (status: string | null, answer: readonly string[]) => void): void {
-    this.#link.call(BANS_SCRIPT, this.#keys, [String(MAX_BANS), ...act], (error, reply) => {
+    this.#link.call('bans', BANS_SCRIPT, this.#keys, [String(MAX_BANS), ...act], (error, reply) => {
       if (error !== null) {
         this.#link.onFailed(error)
         return onAnswer(null, [])

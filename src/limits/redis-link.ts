@@ -15,6 +15,9 @@ import type { RedisScript } from './redis-script.ts'
 import { type OnReply, ScriptCall } from './script-call.ts'
 import { WINDOW_SCRIPT } from './window-script.ts'
 
+/** For whom a call is: requests and sign-ins (`step`), the list of bans, shared values, or the probe. */
+export type CallFor = 'step' | 'bans' | 'values' | 'probe'
+
 export type StoreLog = (level: 'info' | 'warn', message: string) => void
 
 /** One add to a limit that nobody reaches. */
@@ -22,7 +25,7 @@ const PROBE_ARGUMENTS = ['1,1', '1000000 1000000 1000 0 0']
 const PROBE_MS = 200
 /** A circuit that opens again this soon waits longer before it closes: at most PROBE_MAX_MS. */
 const RELAPSE_MS = 10_000
-const PROBE_MAX_MS = 1600
+const PROBE_MAX_MS = 1200
 const CLOSE_MS = 500
 
 export class RedisLink {
@@ -84,7 +87,8 @@ export class RedisLink {
   }
 
   /** Calls a script. `onReply` is told once, an error at the deadline at the latest. */
-  call(script: RedisScript, keys: readonly string[], args: readonly string[], onReply: OnReply): void {
+  call(whom: CallFor, script: RedisScript, keys: readonly string[], args: readonly string[], onReply: OnReply): void {
+    this.#metrics.count('limit_store_calls_total', whom)
     new ScriptCall(this.#redis, this.#deadline, script, keys, args, onReply).send()
   }
 
@@ -166,7 +170,7 @@ export class RedisLink {
     if (keys.length === 0 || this.#isOutage) this.#probeKeys.refresh()
     this.#probing = keys.length
     this.#probeError = null
-    for (const key of keys) this.call(WINDOW_SCRIPT, [key], PROBE_ARGUMENTS, this.#onProbed)
+    for (const key of keys) this.call('probe', WINDOW_SCRIPT, [key], PROBE_ARGUMENTS, this.#onProbed)
   }
 
   /** Who must take writes takes them, or one of them does not. */

@@ -33,7 +33,7 @@ export class RedisStore implements CounterStore, SharedSteps {
     this.#prefix = prefix
     this.#metrics = metrics
     this.#link = open(this.#onRecovered)
-    this.#queue = new StepQueue(this.#link, isCluster)
+    this.#queue = new StepQueue(this.#link, isCluster, metrics)
     this.bans = new RedisBans(this.#link, prefix)
     this.values = new RedisValues(this.#link, prefix)
   }

@@ -39,7 +39,7 @@ export class RedisValues implements SharedValues {
   #call(key: string, args: readonly string[]): Promise<unknown> {
     if (!this.#link.isUp) return Promise.resolve(undefined)
     return new Promise((resolve) => {
-      this.#link.call(VALUES_SCRIPT, [this.#prefix + key], args, (error, reply) => {
+      this.#link.call('values', VALUES_SCRIPT, [this.#prefix + key], args, (error, reply) => {
         if (error !== null) this.#link.onFailed(error)
         resolve(error === null ? reply : undefined)
       })

@@ -48,6 +48,8 @@ export class ScriptCall implements Waiting {
   readonly #onAnswer = (error?: Error | null, reply?: unknown): void => {
     // A fresh server, a new master, SCRIPT FLUSH: nothing was done, so it may be asked again. EVAL leaves the script there.
     if (error && !this.#isTextSent && error.message.startsWith('NOSCRIPT')) {
+      // Whoever was given up is decided already, and counted nowhere.
+      if (!this.#deadline.isWaiting(this)) return
       this.#isTextSent = true
       return this.#write('eval', this.#script.text)
     }

@@ -2,7 +2,7 @@
  * Gathers what the requests of one turn of the event loop ask of Redis, sends it as one call of the window script, and
  * hands the answers out. In a Cluster it is one call per key text, which go to their nodes side by side. It knows no policy.
  */
-import type { Claim, ClaimStates, ClaimWaiter, CounterState } from '../exchange/contracts.ts'
+import type { Claim, ClaimStates, ClaimWaiter, CounterState, Metrics } from '../exchange/contracts.ts'
 import type { RedisCounter } from './redis-counter.ts'
 import type { RedisLink } from './redis-link.ts'
 import { wholePoints } from './window.ts'
@@ -16,6 +16,9 @@ export interface RedisClaim extends Claim {
 /** A call holds Redis up for its time, about two microseconds per claim: further ones are calls of their own. */
 const MAX_CLAIMS = 256
 
+/** What a queue needs of the way to Redis. */
+export type StepLink = Pick<RedisLink, 'isUp' | 'call' | 'onFailed'>
+
 /** Those who wait for some of the answers of one call. */
 interface Part {
   /** Two numbers for each claim of the part, from `at` on. */
@@ -24,19 +27,21 @@ interface Part {
 }
 
 export class StepQueue {
-  readonly #link: RedisLink
+  readonly #link: StepLink
+  readonly #metrics: Metrics
   readonly #isCluster: boolean
   /** What waits for the end of this turn, by key text; one batch under '' where there is no Cluster. */
   readonly #batches = new Map<string, Batch>()
   #isScheduled = false
 
-  constructor(link: RedisLink, isCluster: boolean) {
+  constructor(link: StepLink, isCluster: boolean, metrics: Metrics) {
     this.#link = link
+    this.#metrics = metrics
     this.#isCluster = isCluster
   }
 
   claim(claims: readonly RedisClaim[], waiter: ClaimWaiter, onDown: OnDown): void {
-    const ask = new Ask(claims, waiter, onDown)
+    const ask = new Ask(claims, waiter, onDown, this.#metrics)
     if (!this.#isCluster) return this.#add('', new ClaimPart(ask, claims, null), claims)
     const byKey = Map.groupBy(claims.keys(), (index) => claims[index]!.key)
     for (const [key, indices] of byKey) {
@@ -90,7 +95,7 @@ export class StepQueue {
 
 /** One call that is being put together, and later hands its answers out. */
 class Batch {
-  readonly #link: RedisLink
+  readonly #link: StepLink
   readonly #keys: string[] = []
   readonly #parts: Part[] = []
   /** Where the answers of each part begin. */
@@ -98,7 +103,7 @@ class Batch {
   readonly #rules = new Map<string, number>()
   #layout = ''
 
-  constructor(link: RedisLink) {
+  constructor(link: StepLink) {
     this.#link = link
   }
 
@@ -125,17 +130,22 @@ class Batch {
   }
 
   send(): void {
-    this.#link.call(WINDOW_SCRIPT, this.#keys, [this.#layout, ...this.#rules.keys()], this.#onReply)
+    // Gone within this turn: nobody is sent after it to wait.
+    if (!this.#link.isUp) return this.#fail()
+    this.#link.call('step', WINDOW_SCRIPT, this.#keys, [this.#layout, ...this.#rules.keys()], this.#onReply)
   }
 
   readonly #onReply = (error: Error | null, reply: unknown): void => {
     if (error !== null) {
       this.#link.onFailed(error)
-      for (const part of this.#parts) part.onFailed()
-      return
+      return this.#fail()
     }
     const values = reply as readonly number[]
     for (let i = 0; i < this.#parts.length; i++) this.#parts[i]!.onValues(values, this.#starts[i]!)
+  }
+
+  #fail(): void {
+    for (const part of this.#parts) part.onFailed()
   }
 }
 
@@ -144,16 +154,26 @@ export type OnDown = (claims: readonly RedisClaim[]) => readonly CounterState[]
 
 /** One request and the answers it has so far. */
 class Ask {
-  readonly onDown: OnDown
+  readonly #onDown: OnDown
+  readonly #metrics: Metrics
   readonly #states: (CounterState | null)[]
   readonly #waiter: ClaimWaiter
   #open: number
+  #isGivenUp = false
 
-  constructor(claims: readonly RedisClaim[], waiter: ClaimWaiter, onDown: OnDown) {
-    this.onDown = onDown
+  constructor(claims: readonly RedisClaim[], waiter: ClaimWaiter, onDown: OnDown, metrics: Metrics) {
+    this.#onDown = onDown
+    this.#metrics = metrics
     this.#states = new Array<CounterState | null>(claims.length).fill(null)
     this.#waiter = waiter
     this.#open = claims.length
+  }
+
+  /** It waited, and the store is down: some of its claims, decided without. */
+  giveUp(claims: readonly RedisClaim[]): readonly CounterState[] {
+    if (!this.#isGivenUp) this.#metrics.count('limit_store_total', 'gave-up')
+    this.#isGivenUp = true
+    return this.#onDown(claims)
   }
 
   take(index: number, state: CounterState): void {
@@ -183,7 +203,7 @@ class ClaimPart implements Part {
   }
 
   onFailed(): void {
-    const states = this.#ask.onDown(this.#claims)
+    const states = this.#ask.giveUp(this.#claims)
     for (let i = 0; i < states.length; i++) this.#take(i, states[i]!)
   }
 

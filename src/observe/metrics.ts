@@ -17,6 +17,7 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
   limit_decisions_total: ['decision', 'Decisions of limits.'],
   limit_refusals_total: ['kind', 'Refusals of single limits, those that ran dry among them.', 'limit'],
   limit_store_total: ['event', 'Events of the store that limits share.'],
+  limit_store_calls_total: ['for', 'Calls of scripts in the store that limits share.'],
   message_outcomes_total: ['outcome', 'What became of inspected messages.'],
   message_cards_total: ['kind', 'Payment cards, verification codes and tracks found in messages, by scheme.', 'rules'],
   socket_refusals_total: ['event', 'Messages refused, and WebSockets closed, by a bound or a limit.', 'reason'],

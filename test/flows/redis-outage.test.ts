@@ -1,7 +1,11 @@
-/** Redis killed, paused and slowed down (by a proxy in between) under load: statuses change by the policy alone, and nobody waits for a store that is gone. */
+/**
+ * Redis killed, paused and slowed down (by a proxy in between) under load: statuses change by the policy alone, and once it is
+ * noticed nobody waits for the store: not one call of a request goes out. Sentinels and Clusters: redis-failover.test.ts.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { type Json, startGateway, testConfig } from '../kit/gateway.ts'
+import { readMetrics } from '../kit/metrics.ts'
 import { startRedis } from '../kit/redis.ts'
 import { startSlowProxy } from '../kit/slow-proxy.ts'
 import { failuresOf, type Shot, startLoad } from '../kit/steady-load.ts'
@@ -12,9 +16,14 @@ const POLICIES = ['local', 'allow', 'deny'] as const
 const OUTAGES = ['killed', 'paused', 'slowed'] as const
 /** More than the timeout. */
 const SLOW_MS = 500
-/** What the project wants is under 50 ms more; a busy machine alone may cost that. Requests that queue cost seconds. */
-const MOST_ADDED_MS = 500
 const SETTLED_MS = 1000
+/** Of startLoad, over both protocols: so many requests run at once. */
+const AT_ONCE = 6
+const STEPS = 'limit_store_calls_total{for="step"}'
+const DEGRADED = 'limit_store_total{event="degraded"}'
+const GAVE_UP = 'limit_store_total{event="gave-up"}'
+/** Generous; what it was is printed, and the goal is two seconds. */
+const MOST_RECOVERY_MS = 10_000
 
 const upstream = await startUpstream()
 t.teardown(() => upstream.close())
@@ -59,11 +68,23 @@ for (const outage of OUTAGES) {
       else proxy.delayMs = SLOW_MS
       await until(() => gateway.log().includes(' is down ('), 'the outage')
       const noticedAt = performance.now()
+      const noticed = await readMetrics(gateway.adminPort)
+      const answered = load.shots.length
       await sleep(SETTLED_MS)
       await load.more(20)
       await sleep(500)
       await load.more(5)
       const healedAt = performance.now()
+      const settling = await readMetrics(gateway.adminPort)
+      const meanwhile = load.shots.length - answered
+      t.equal(settling(STEPS), noticed(STEPS), `${meanwhile} requests in the outage, and none asked the store`)
+      t.ok(settling(DEGRADED) - noticed(DEGRADED) >= meanwhile - AT_ONCE, 'the policy decided them')
+      t.equal(settling(GAVE_UP), noticed(GAVE_UP), 'none was waiting any more')
+      t.ok(settling(GAVE_UP) <= AT_ONCE, `${settling(GAVE_UP)} waited when it was noticed`)
+      t.comment(
+        `${outage}, ${policy}: noticed after ${(noticedAt - brokenAt).toFixed(0)} ms by ${settling(GAVE_UP)} requests that waited; ` +
+          `then ${meanwhile} were answered without a call`,
+      )
 
       // A limit that is reached while the store is gone.
       const scarce = startLoad({ ...place, from: '127.0.0.44' }, { clients: 1, path: '/scarce' })
@@ -79,7 +100,10 @@ for (const outage of OUTAGES) {
       const returnedAt = performance.now()
       await until(() => gateway.log().includes(' is back after '), 'the recovery')
       const backAt = performance.now()
-      t.comment(`${outage}, ${policy}: shared again ${(backAt - returnedAt).toFixed(0)} ms after its return`)
+      t.comment(
+        `${outage}, ${policy}: shared again ${(backAt - returnedAt).toFixed(0)} ms after its return (goal: 2000)`,
+      )
+      t.ok(backAt - returnedAt < MOST_RECOVERY_MS)
       await load.more(20)
       const shots = await load.stop()
 
@@ -105,15 +129,14 @@ for (const outage of OUTAGES) {
         `${outage}, ${policy}: slowest before ${base.toFixed(1)} ms, after the first second of the outage ` +
           `${slowest(settled).toFixed(1)} ms (${added.toFixed(1)} ms more; the goal is under 50), ${settled.length} requests`,
       )
-      t.ok(added < MOST_ADDED_MS, `${added.toFixed(1)} ms more`)
 
       const log = gateway.log()
       t.equal(linesOf(log, ' is down ('), 1, 'one line for the outage')
       t.equal(linesOf(log, ' is back after '), 1, 'one line for its end')
       t.ok(log.split('\n').length < 20, 'and few others')
-      const metrics = await (await fetch(`http://127.0.0.1:${gateway.adminPort}/metrics`)).text()
-      t.match(metrics, /limit_store_total\{event="outage"\} 1\n/)
-      t.match(metrics, /limit_store_total\{event="recovered"\} 1\n/)
+      const metrics = await readMetrics(gateway.adminPort)
+      t.equal(metrics('limit_store_total{event="outage"}'), 1)
+      t.equal(metrics('limit_store_total{event="recovered"}'), 1)
     })
   }
 }
