@@ -8,6 +8,7 @@ import { addressText, clashes, isLoopback, parseAddress, type SocketAddress } fr
 import type { SettingPath } from './document.ts'
 import { type Findings, listOf, membersOf, textOf, textsOf } from './findings.ts'
 import { suggestion } from './suggestion.ts'
+import { checkSharedTickets } from './ticket-checks.ts'
 import { TLS_SETTINGS } from './tls-shape.ts'
 
 type Members = ReturnType<typeof membersOf>
@@ -26,6 +27,7 @@ export function checkListeners(root: unknown, findings: Findings): void {
   }
   checkClashes(listeners, findings)
   checkSharedAcme(top, findings)
+  checkSharedTickets(top, findings)
   for (const name of names) {
     if (name === 'admin') checkAdmin(membersOf(listeners.admin), findings)
     else checkListener(name, listeners, findings)

@@ -71,13 +71,13 @@ const settings = z.strictObject({
   clientCertificates,
   ticketRotation: duration(
     '12 hours',
-    'Age at which the key of session tickets is exchanged; tickets of the key before are not resumed.',
+    'Age at which the key of session tickets is exchanged; tickets of the key before are not resumed. With `ticketSecret`: periods of the clock.',
     60_000,
   ),
   ticketSecret: secret
     .optional()
     .describe(
-      'Secret of 32 characters or more from which the keys of session tickets are made, the same on every node: sessions of one are then resumed by all. Default: every process has a key of its own.',
+      'Secret of 32 characters or more, the same on every node, under which nodes share random keys of session tickets through `limits.store.redis`: sessions of one are then resumed by all. Default: every process has a key of its own.',
     ),
   ocspStapling: z
     .boolean()

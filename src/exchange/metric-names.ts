@@ -19,3 +19,4 @@ export type MetricName =
   | 'upstream_retries_total'
   | 'endpoint_changes_total'
   | 'acme_orders_total'
+  | 'ticket_keys_total'

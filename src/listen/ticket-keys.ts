@@ -1,90 +1,158 @@
 /**
- * The key of session tickets (RFC 5077, 4; RFC 8446, 4.6.1), exchanged when its time has come, so that one that leaks opens the
- * traffic of hours, not of months. Random and in memory only; or made of a secret and the time, the same on every node that
- * has both. It knows no server.
+ * The key of session tickets (RFC 5077, 4; RFC 8446, 4.6.1): random, in memory, exchanged when its time has come, so that one that
+ * leaks opens the traffic of hours, not of months. Where nodes share, the common key of the period takes its place. It knows
+ * no server and no store.
  */
-import { hkdfSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { TICKET_KEY_BYTES } from './sealed-ticket-key.ts'
+import type { SharedTicketKeys } from './shared-ticket-keys.ts'
 
-/** Name, HMAC key and AES key, 16 bytes each, as Node wants them. */
-const KEY_BYTES = 48
-/** Clocks are set now and then: no timer runs longer where they decide. */
-const LOOK_MS = 30_000
+/** Between two looks at the clock, and for the common key while there is none. */
+const LOOK_MS = 1000
+/** Between two looks whether the common key is still the same: a store may have been emptied. */
+const AGAIN_MS = 5000
+/** Timers are early and clocks coarse: over by less than this is not over. */
+const SLACK_MS = 1000
 
 export class TicketKeys {
-  #key: Buffer
+  #key: Buffer = randomBytes(TICKET_KEY_BYTES)
   #rotateMs: number
-  /** Null: keys are random. */
-  #seed: Buffer | null
-  /** What the present key was made for: the period of the clock, 0 for a random one. */
-  #period = 0
+  /** Null: this process is alone. */
+  #shared: SharedTicketKeys | null
   #madeAt = performance.now()
+  /** Shared only: what the present key is for, and when its time is over whatever the clock says. */
+  #period = 0
+  #overAt = 0
+  /** No look for the common key before this. */
+  #lookAt = 0
+  /** The common key of this period has had its time. */
+  #isSpent = false
+  /** The present key is the common one. */
+  #isCommon = false
+  #wasUp = false
+  #downSince = performance.now()
+  /** The last thing that was told of this period, so that it is told once. */
+  #told = ''
+  #isLooking = false
   #timer: NodeJS.Timeout | null = null
   readonly #onKey: (key: Buffer) => void
 
   /** `onKey` gets each key that takes the place of another; the first one is `current`. */
-  constructor(rotateMs: number, seed: Buffer | null, onKey: (key: Buffer) => void) {
+  constructor(rotateMs: number, shared: SharedTicketKeys | null, onKey: (key: Buffer) => void) {
     this.#rotateMs = rotateMs
-    this.#seed = seed
+    this.#shared = shared
     this.#onKey = onKey
-    this.#key = this.#make()
-    this.#schedule()
+    this.#begin()
+    // Not yet: who listens to exchanges has not been given the first key.
+    this.#wait(0)
   }
 
   get current(): Buffer {
     return this.#key
   }
 
-  /** Milliseconds that a key lives (a random one that is there too, counted from when it was made), and what it is made of. */
-  change(rotateMs: number, seed: Buffer | null): void {
-    const isSameSeed = seed === null ? this.#seed === null : this.#seed !== null && seed.equals(this.#seed)
-    if (isSameSeed && rotateMs === this.#rotateMs) return
+  /** Milliseconds that a key lives (one that is there too, counted from when it was made), and with whom it is shared. */
+  change(rotateMs: number, shared: SharedTicketKeys | null): void {
+    const before = this.#shared
+    const isSame = before === null || shared === null ? before === shared : before.isSame(shared)
     this.#rotateMs = rotateMs
-    this.#seed = seed
-    if (!isSameSeed || seed !== null) this.#exchange()
-    this.#schedule()
+    this.#shared = shared
+    if (before !== shared) before?.wipe()
+    // With another secret nothing goes on: it may have been changed because it leaked.
+    if (!isSame) this.#exchange(randomBytes(TICKET_KEY_BYTES))
+    this.#lookAt = 0
+    this.#onTime()
   }
 
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
+    this.#shared?.wipe()
+    this.#shared = null
+    this.#key.fill(0)
   }
 
-  #schedule(): void {
-    this.close()
-    const leftMs =
-      this.#seed === null
-        ? this.#madeAt + this.#rotateMs - performance.now()
-        : Math.min(LOOK_MS, (this.#period + 1) * this.#rotateMs - Date.now())
-    this.#timer = setTimeout(() => this.#onTime(), Math.max(1, leftMs))
-    this.#timer.unref()
+  readonly #onTime = (): void => {
+    const shared = this.#shared
+    const now = performance.now()
+    if (shared === null) {
+      if (now >= this.#madeAt + this.#rotateMs) this.#exchange(randomBytes(TICKET_KEY_BYTES))
+      return this.#wait(this.#madeAt + this.#rotateMs - performance.now())
+    }
+    if (this.#period !== this.#periodNow()) this.#exchange(randomBytes(TICKET_KEY_BYTES))
+    else if (now >= this.#overAt) {
+      // The clock was set back.
+      this.#exchange(randomBytes(TICKET_KEY_BYTES))
+      this.#isSpent = true
+    }
+    if (!shared.isUp) {
+      if (this.#wasUp) this.#downSince = now
+      // A store that was only just opened is not down.
+      if (!this.#isCommon && now >= this.#downSince + LOOK_MS) this.#tell('own')
+    } else if (!this.#isSpent && (!this.#wasUp || now >= this.#lookAt)) void this.#look(shared)
+    this.#wasUp = shared.isUp
+    this.#wait(Math.min(LOOK_MS, this.#leftMs()))
   }
 
-  #onTime(): void {
-    if (this.#seed === null || this.#period !== this.#periodNow()) this.#exchange()
-    this.#schedule()
+  #wait(ms: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#onTime, Math.max(1, ms)).unref()
   }
 
-  #exchange(): void {
+  async #look(shared: SharedTicketKeys): Promise<void> {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    const [own, period] = [this.#key, this.#period]
+    this.#lookAt = performance.now() + LOOK_MS
+    const settled = await shared.settle(own, period, Math.max(1, this.#leftMs()))
+    this.#isLooking = false
+    if (this.#shared !== shared || this.#key !== own || this.#period !== period) {
+      // Too late: it is the key of another time.
+      if (typeof settled !== 'string') settled.fill(0)
+      this.#lookAt = 0
+      return
+    }
+    if (settled === 'down') return
+    if (typeof settled !== 'string') this.#exchange(settled)
+    this.#lookAt = performance.now() + AGAIN_MS
+    if (typeof settled !== 'string') this.#tell('taken-over')
+    else if (settled === 'made') this.#tell('made')
+    else if (settled !== 'same') return this.#tell(`refused-${settled}`)
+    this.#isCommon = true
+  }
+
+  #tell(event: Parameters<SharedTicketKeys['report']>[0]): void {
+    if (this.#told === event) return
+    this.#told = event
+    this.#shared?.report(event)
+  }
+
+  #exchange(next: Buffer): void {
     const before = this.#key
-    this.#key = this.#make()
-    this.#onKey(this.#key)
+    this.#key = next
+    this.#madeAt = performance.now()
+    this.#begin()
+    this.#onKey(next)
     before.fill(0)
   }
 
-  #make(): Buffer {
-    this.#madeAt = performance.now()
-    if (this.#seed === null) return randomBytes(KEY_BYTES)
-    this.#period = this.#periodNow()
-    const info = `portcullis ticket key 1 ${this.#rotateMs} ${this.#period}`
-    return Buffer.from(hkdfSync('sha256', this.#seed, '', info, KEY_BYTES))
+  /** What the present key is for, by the clock. */
+  #begin(): void {
+    if (this.#shared === null) return
+    const period = this.#periodNow()
+    if (period !== this.#period) this.#told = ''
+    this.#period = period
+    this.#overAt = performance.now() + this.#leftMs() + SLACK_MS
+    this.#lookAt = 0
+    this.#isSpent = false
+    this.#isCommon = false
   }
 
   #periodNow(): number {
     return Math.floor(Date.now() / this.#rotateMs)
   }
-}
 
-/** What a listener's keys are made of: the secret and the listener's name, so that no session goes from one to another. */
-export function ticketSeed(secret: string, listener: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', `portcullis ticket seed 1 ${listener}`, 32))
+  #leftMs(): number {
+    return (this.#period + 1) * this.#rotateMs - Date.now()
+  }
 }

@@ -11,6 +11,7 @@ import type { LoadedCertificate } from './certificates.ts'
 import { ChallengeFront } from './challenge-front.ts'
 import type { ClientAuthorities } from './client-certificates.ts'
 import { certificateFailure, type HandshakeFailure, handshakeFailure, wasShown } from './handshake-failure.ts'
+import type { SharedTicketKeys } from './shared-ticket-keys.ts'
 import { TicketKeys } from './ticket-keys.ts'
 import { TLS_PROFILES, withoutResumption } from './tls.ts'
 
@@ -23,8 +24,8 @@ export interface ListenerTls {
   readonly clients: ClientAuthorities | null
   /** Milliseconds that a key of session tickets lives. */
   readonly ticketRotationMs: number
-  /** What the keys are made of; null: they are random. */
-  readonly ticketSeed: Buffer | null
+  /** The keys that nodes have in common; null: this process is alone with its own. */
+  readonly sharedTickets: SharedTicketKeys | null
   readonly challenges: AcmeChallenges
   /** The OCSP answer to staple for a certificate, DER; null for none. */
   readonly staple: (certificate: Buffer) => Buffer | null
@@ -57,8 +58,8 @@ export class TlsFront {
     this.#tls = options.tls
     this.#handshakeMs = options.handshakeMs
     this.#challenges = new ChallengeFront(options.tls.challenges)
-    const { ticketRotationMs, ticketSeed } = options.tls
-    this.#tickets = new TicketKeys(ticketRotationMs, ticketSeed, (key) => this.#server.setTicketKeys(key))
+    const { ticketRotationMs, sharedTickets } = options.tls
+    this.#tickets = new TicketKeys(ticketRotationMs, sharedTickets, (key) => this.#server.setTicketKeys(key))
     this.#table = tableOf(options.tls)
     this.#server = this.#makeServer(options)
   }
@@ -81,7 +82,7 @@ export class TlsFront {
   serve(options: FrontOptions): void {
     this.#tls = options.tls
     this.#handshakeMs = options.handshakeMs
-    this.#tickets.change(options.tls.ticketRotationMs, options.tls.ticketSeed)
+    this.#tickets.change(options.tls.ticketRotationMs, options.tls.sharedTickets)
     this.#table = tableOf(options.tls)
     this.#server = this.#makeServer(options)
   }

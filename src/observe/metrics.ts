@@ -35,6 +35,11 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
     'outcome',
     'Orders of certificates, by authority asked, and certificates taken over from other nodes.',
   ],
+  ticket_keys_total: [
+    'outcome',
+    'Keys of session tickets that nodes share: made here, taken over, of this node alone, or refused.',
+    'listener',
+  ],
   ocsp_total: ['outcome', 'Attempts to fetch an OCSP answer for stapling.'],
   upstream_retries_total: ['outcome', 'Further tries of requests, and those that the budget did not allow.', 'service'],
   endpoint_changes_total: [

@@ -16,15 +16,15 @@ import { loadAuthorities } from '../listen/client-certificates.ts'
 import type { HandshakeFailure } from '../listen/handshake-failure.ts'
 import type { ListenerOptions, ProxyProtocol } from '../listen/listener.ts'
 import { ensureSelfSigned, isSelfSignedAllowed } from '../listen/self-signed.ts'
-import { ticketSeed } from '../listen/ticket-keys.ts'
 import type { ListenerTls } from '../listen/tls-front.ts'
 import { refusalRecorder } from '../observe/audit-refusals.ts'
 import { LineThrottle } from '../observe/line-throttle.ts'
 import { frontStages } from '../pipeline.ts'
-import { longSecret, managedCertificate } from './acme.ts'
+import { managedCertificate } from './acme.ts'
 import { errorPagesOf } from './own-answers.ts'
 import { plainHeaders } from './routes.ts'
 import { capsOf, type Findings, type Standing } from './standing.ts'
+import { sharedTickets } from './ticket-sharing.ts'
 
 export type ListenerConfig = PublicListenerConfig | TranscriptsListenerConfig
 
@@ -113,7 +113,6 @@ export function listenerTls(
   const certificates = loadCertificates(settings, resolve, name, standing.certificates)
   if (tls.acme !== undefined) certificates.push(managedCertificate(name, tls, tls.acme, all, standing, findings))
   findings.certificates.push({ listener: name, certificates, warnDays: tls.expiryWarning })
-  const ticketSecret = longSecret(tls.ticketSecret, `listeners.${name}.tls.ticketSecret`, standing)
   if (tls.ocspStapling) standing.stapler.follow(certificates)
   return {
     profile: tls.profile,
@@ -121,7 +120,7 @@ export function listenerTls(
     isStrictSni: tls.strictSni,
     clients,
     ticketRotationMs: tls.ticketRotation,
-    ticketSeed: ticketSecret === null ? null : ticketSeed(ticketSecret, name),
+    sharedTickets: sharedTickets(name, tls, all, standing),
     challenges: standing.challenges,
     staple: tls.ocspStapling ? (certificate) => standing.stapler.answerFor(certificate) : () => null,
   }

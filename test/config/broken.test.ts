@@ -728,3 +728,13 @@ t.test('a thousand mistakes are told in a hundred lines and a count', async (t) 
 t.test('nesting without end is told, not followed', async (t) => {
   t.match(problemsOf(`{ "routes": ${'['.repeat(100_000)}`), ['gateway.json:1:44: nests deeper than 32 levels'])
 })
+
+t.test('a secret for what nodes share, and nothing that they share it through', async (t) => {
+  const text = RIGHT.replace('"redis": { "url": { "env": "REDIS_URL" } }, ', '').replace(
+    '"tls": { "certificates"',
+    '"tls": { "ticketSecret": { "env": "X" }, "certificates"',
+  )
+  const problems = problemsOf(text)
+  t.match(problems[0], /^gateway\.json:7:33 listeners\.public\.tls\.ticketSecret: .*write "limits": .*or leave it out/)
+  t.equal(problems.length, 1, problems.join('\n'))
+})

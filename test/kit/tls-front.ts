@@ -15,7 +15,7 @@ export function tlsOf(certificates: readonly LoadedCertificate[], more: Partial<
     isStrictSni: false,
     clients: null,
     ticketRotationMs: 3_600_000,
-    ticketSeed: null,
+    sharedTickets: null,
     challenges: { hasPairs: false, pairFor: () => null, answerFor: () => null },
     staple: () => null,
     ...more,
