@@ -10,7 +10,7 @@ export function checkSharedTickets(top: ReturnType<typeof membersOf>, findings: 
     if (!hasRedis) {
       findings.mismatch(
         path,
-        'seals what nodes share in Redis, and there is none; write "limits": { "store": { "redis": { "url": … } } }, or leave it out: a process that is alone makes keys of its own',
+        'seals what nodes share in Redis, and there is none; write "limits": { "store": { "redis": { "url": ... } } }, or leave it out: a process that is alone makes keys of its own',
       )
     } else if (clientCertificates !== undefined) {
       findings.warn(path, 'has no effect: no session is resumed where clients are asked for certificates')

@@ -735,6 +735,6 @@ t.test('a secret for what nodes share, and nothing that they share it through', 
     '"tls": { "ticketSecret": { "env": "X" }, "certificates"',
   )
   const problems = problemsOf(text)
-  t.match(problems[0], /^gateway\.json:7:33 listeners\.public\.tls\.ticketSecret: .*write "limits": .*or leave it out/)
+  t.match(problems[0], /^gateway\.json:7:32 listeners\.public\.tls\.ticketSecret: .*write "limits": .*or leave it out/)
   t.equal(problems.length, 1, problems.join('\n'))
 })
