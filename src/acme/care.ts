@@ -11,7 +11,7 @@ import {
   wishId,
 } from './managed-certificate.ts'
 
-const TIMES: AcmeTimes = { lookMs: 1000, pauseFactor: 1 }
+const TIMES: AcmeTimes = { lookMs: 1000, lockMs: 30_000, pauseFactor: 1 }
 
 export class AcmeCare {
   readonly challenges = new ChallengeTable()

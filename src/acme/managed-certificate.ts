@@ -10,10 +10,10 @@ import { accountKeyIn } from './account-key.ts'
 import { AcmeError, Authority, type AuthoritySettings, membersOf } from './authority.ts'
 import { CertificateFiles, leafOf, type Pause, pauseOf } from './certificate-files.ts'
 import type { Challenge, ChallengeTable } from './challenge-table.ts'
-import { type Issued, order } from './order.ts'
+import { type Commit, type Issued, order, type Present } from './order.ts'
 import { pauseAfter, type RenewalWindow, renewalTime, windowOf } from './renewal-time.ts'
 import { SealedValues } from './sealed-values.ts'
-import { SharedOrders } from './shared-orders.ts'
+import { LockLost, SharedOrders } from './shared-orders.ts'
 
 export interface ManagedWish {
   /** DNS names in lower case; the first one names the folder. */
@@ -29,6 +29,8 @@ export interface ManagedWish {
 
 export interface AcmeTimes {
   readonly lookMs: number
+  /** For so long a node that dies leaves its lock. */
+  readonly lockMs: number
   /** Multiplies the pauses after failures; 1 but in tests. */
   readonly pauseFactor: number
 }
@@ -75,6 +77,8 @@ export class ManagedCertificate {
   #busyUntil = 0
   #askAt = 0
   #looks = 0
+  /** A certificate that other nodes could not be given yet. */
+  #untold: Issued | null = null
   #shared: { readonly values: SharedValues; readonly secret: string; readonly orders: SharedOrders } | null = null
 
   constructor(wish: ManagedWish, parts: ManagedParts) {
@@ -117,7 +121,7 @@ export class ManagedCertificate {
   async look(): Promise<void> {
     if (this.#isClosed) return
     const orders = this.#orders()
-    if (orders !== null && !this.#isRunning) await this.#lookAround(orders).catch(ignoreError)
+    if (orders !== null && this.#isListening(orders)) await this.#lookAround(orders).catch(ignoreError)
     if (this.#isRunning || this.#isClosed || Date.now() < this.#busyUntil) return
     this.#isRunning = true
     try {
@@ -133,13 +137,19 @@ export class ManagedCertificate {
   /** What other nodes tell: challenges to answer, a certificate to serve. */
   async #lookAround(orders: SharedOrders): Promise<void> {
     const challenges = await orders.challenges()
-    if (challenges !== null && !this.#isRunning) this.#parts.challenges.set(this.#id, challenges)
+    if (challenges !== null && this.#isListening(orders)) this.#parts.challenges.set(this.#id, challenges)
+    if (this.#untold !== null && orders.isUp && (await orders.tellCertificate(this.#untold))) this.#untold = null
     if (this.#looks++ % SHARED_LOOKS === 0) await this.#take(orders)
+  }
+
+  /** Who lost its order to another node answers for that one, though its own has not ended yet. */
+  #isListening(orders: SharedOrders): boolean {
+    return !this.#isRunning || orders.isLost
   }
 
   async #work(orders: SharedOrders | null): Promise<void> {
     if (orders === null) {
-      await this.#order((challenges) => this.#present(challenges, null))
+      await this.#order(async (challenges) => this.#parts.challenges.set(this.#id, challenges), noFence)
       return
     }
     if (!orders.isUp) {
@@ -161,24 +171,23 @@ export class ManagedCertificate {
     try {
       // Its last holder may have been given it meanwhile.
       if (!this.#isForced && (await this.#take(orders))) return
-      const issued = await this.#order((challenges) => this.#present(challenges, orders))
-      if (!(await orders.tellCertificate(issued))) {
-        this.#say('warn', 'Other nodes cannot be given the certificate now: Redis does not take it', {})
+      const present: Present = (challenges) => {
+        this.#parts.challenges.set(this.#id, challenges)
+        return orders.tellChallenges(challenges)
       }
+      const issued = await this.#order(present, (lifeMs) => orders.prove(lifeMs))
+      if (await orders.tellCertificate(issued)) return
+      this.#untold = issued
+      this.#say('warn', 'Other nodes get the certificate later: Redis does not take it now', {})
     } finally {
       this.#parts.challenges.set(this.#id, [])
-      await orders.tellChallenges([])
+      await orders.forgetChallenges()
       await orders.release()
     }
   }
 
-  async #present(challenges: readonly Challenge[], orders: SharedOrders | null): Promise<void> {
-    this.#parts.challenges.set(this.#id, challenges)
-    await orders?.tellChallenges(challenges)
-  }
-
   /** From the first authority that gives it; the others are asked where one fails. */
-  async #order(present: (challenges: readonly Challenge[]) => Promise<void>): Promise<Issued> {
+  async #order(present: Present, commit: Commit): Promise<Issued> {
     const { names, email, challenge, authorities } = this.#wish
     const reasons: string[] = []
     let retryAfterMs = 0
@@ -187,7 +196,7 @@ export class ManagedCertificate {
       try {
         const knowsRenewal = (await authority.find('renewalInfo')) !== null
         const replaces = knowsRenewal && this.#leaf !== null ? renewalId(this.#leaf) : null
-        const issued = await order(authority, { names, email, challenge, replaces }, present)
+        const issued = await order(authority, { names, email, challenge, replaces }, present, commit)
         const leaf = leafOf(issued)
         if (leaf === null) throw new AcmeError('', 'the authority sends a certificate that does not fit its key')
         const from = new URL(settings.directory).host
@@ -241,7 +250,9 @@ export class ManagedCertificate {
       reason: error.message,
       nextTry: new Date(pause.until).toISOString(),
     })
-    await orders?.tellPause(JSON.stringify(pause), waitMs)
+    // Where the order was stopped here, another node may well be about it.
+    if (error instanceof LockLost) this.#parts.metrics.count('acme_orders_total', 'stopped')
+    else await orders?.tellPause(JSON.stringify(pause), waitMs)
     try {
       // A gateway that is started again and again must not ask again and again.
       this.#files.writePause(pause)
@@ -289,8 +300,9 @@ export class ManagedCertificate {
     if (secret === null) return null
     const values = this.#parts.values()
     if (this.#shared?.values !== values || this.#shared.secret !== secret) {
-      const spreadMs = 2.5 * this.#parts.times.lookMs
-      this.#shared = { values, secret, orders: new SharedOrders(new SealedValues(values, secret), this.#id, spreadMs) }
+      const { lookMs, lockMs } = this.#parts.times
+      const sealed = new SealedValues(values, secret)
+      this.#shared = { values, secret, orders: new SharedOrders(sealed, this.#id, 2.5 * lookMs, lockMs) }
     }
     return this.#shared.orders
   }
@@ -299,5 +311,8 @@ export class ManagedCertificate {
     this.#parts.log()[level](message, { names: this.#wish.names, ...more })
   }
 }
+
+/** A node that is alone has nobody to be kept apart from. */
+async function noFence(): Promise<void> {}
 
 function ignoreError(): void {}

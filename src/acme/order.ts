@@ -22,18 +22,27 @@ export interface Issued {
 /** Puts challenges where they are answered; resolves when every node answers them. */
 export type Present = (challenges: readonly Challenge[]) => Promise<void>
 
+/**
+ * Called before each step that an authority counts; resolves where this node alone orders, and does so for `lifeMs` from now (a
+ * while, where nothing is given). Rejects to stop the order.
+ */
+export type Commit = (lifeMs?: number) => Promise<void>
+
 const ORDER_MS = 300_000
+/** After the last step a certificate may be there: until the order is over, whatever becomes of this node, nobody else begins. */
+const FINALIZE_MS = ORDER_MS + 30_000
 const FIRST_LOOK_MS = 500
 const LONGEST_LOOK_MS = 15_000
 const MOST_AUTHORIZATIONS = 200
 const MOST_CHAIN = 100_000
 
-/** Rejects with an AcmeError that says what went wrong, at the latest after five minutes. */
-export async function order(authority: Authority, wish: OrderWish, present: Present): Promise<Issued> {
+/** Rejects with an AcmeError that says what went wrong, at the latest after five minutes; or as `present` and `commit` do. */
+export async function order(authority: Authority, wish: OrderWish, present: Present, commit: Commit): Promise<Issued> {
   const deadline = performance.now() + ORDER_MS
   await authority.signIn(wish.email)
   const identifiers = wish.names.map((value) => ({ type: 'dns', value }))
   const replaces = wish.replaces === null ? {} : { replaces: wish.replaces }
+  await commit()
   const made = await authority.newOrder({ identifiers, ...replaces })
   const { location } = made
   const { authorizations, finalize } = membersOf(made.body)
@@ -43,7 +52,10 @@ export async function order(authority: Authority, wish: OrderWish, present: Pres
   await authorise(authority, wish, authorizations, present, deadline)
   const { der, key } = makeSigningRequest(wish.names)
   const ready = await settled(authority, location, ['pending', 'processing'], deadline)
-  if (ready.status === 'ready') await authority.post(finalize, { csr: der.toString('base64url') })
+  if (ready.status === 'ready') {
+    await commit(FINALIZE_MS)
+    await authority.post(finalize, { csr: der.toString('base64url') })
+  }
   const done = await settled(authority, location, ['pending', 'ready', 'processing'], deadline)
   if (done.status !== 'valid' || typeof done.certificate !== 'string') {
     throw new AcmeError('', `the order ends as ${String(done.status)}: ${problemText(done.error)}`.slice(0, 300))

@@ -27,11 +27,13 @@ export class SealedValues {
     return typeof sealed === 'string' ? this.#open(key, sealed) : sealed
   }
 
-  put(key: string, value: string, lifeMs: number): Promise<boolean> {
-    return this.#values.put(key, this.#seal(key, value), lifeMs)
+  /** What stands there now, sealed; null where it could not be written. */
+  async put(key: string, value: string, lifeMs: number): Promise<string | null> {
+    const sealed = this.#seal(key, value)
+    return (await this.#values.put(key, sealed, lifeMs)) ? sealed : null
   }
 
-  /** A lock holds a random owner, which is no secret. */
+  /** As it stands in the store: a lock, whose random owner is no secret, or what `put` told. */
   swapPlain(key: string, expected: string | null, next: string | null, lifeMs: number): Promise<SwapOutcome> {
     return this.#values.swap(key, expected, next, lifeMs)
   }

@@ -64,7 +64,12 @@ t.test('nothing but the origin of the directory is asked', async (t) => {
     }
   })
   await t.rejects(
-    order(authority, WISH, async () => {}),
+    order(
+      authority,
+      WISH,
+      async () => {},
+      async () => {},
+    ),
     { message: /another host than that of its directory/ },
   )
   t.equal(visits, 0)
@@ -83,9 +88,14 @@ t.test('a token that is none is never presented', async (t) => {
   })
   const presented: unknown[] = []
   await t.rejects(
-    order(authority, WISH, async (challenges) => {
-      presented.push(challenges)
-    }),
+    order(
+      authority,
+      WISH,
+      async (challenges) => {
+        presented.push(challenges)
+      },
+      async () => {},
+    ),
     { message: /a token that is none/ },
   )
   t.same(presented, [])
@@ -114,7 +124,12 @@ t.test('answers that are too long, cut, or no JSON', async (t) => {
     response.writeHead(201, { location: `${base}/account/1` }).end(path === '/account' ? '{}' : '[1]')
   })
   await t.rejects(
-    order(strange.authority, WISH, async () => {}),
+    order(
+      strange.authority,
+      WISH,
+      async () => {},
+      async () => {},
+    ),
     { message: /no JSON object/ },
   )
 })

@@ -1,7 +1,6 @@
 /** Certificates that look after themselves, against a real ACME server: renewed in time, tried again with pauses, from the next authority. */
 import { X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { request as ask, createServer as createSecure } from 'node:https'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -10,6 +9,7 @@ import { AcmeCare } from '../../src/acme/care.ts'
 import type { ManagedWish } from '../../src/acme/managed-certificate.ts'
 import { MemoryValues } from '../../src/limits/memory-values.ts'
 import { ChallengeFront } from '../../src/listen/challenge-front.ts'
+import { startAcmeProxy } from '../kit/acme-proxy.ts'
 import { type CertificateWish, makeCertificate } from '../kit/certificates.ts'
 import { PEBBLE_MISSING, type Pebble, startPebble } from '../kit/pebble.ts'
 import { until } from '../kit/wait.ts'
@@ -34,7 +34,7 @@ function startCare(t: Test, folder: string, authorities: readonly AuthoritySetti
       metrics: { count: (name, label) => void counts.push(`${name} ${label}`) },
       values: () => values,
     },
-    { lookMs: 50, pauseFactor },
+    { lookMs: 50, lockMs: 30_000, pauseFactor },
   )
   const wish: ManagedWish = { names: [NAME], authorities, email: null, challenge: 'tls-alpn-01', folder, secret: null }
   care.settle([wish])
@@ -136,47 +136,19 @@ t.test('the next authority is asked where one fails', { skip }, async (t) => {
 
 /** Pebble with renewal information in front of it, as RFC 9773 has it: this version of pebble knows none. */
 async function startSuggesting(t: Test, pebble: Pebble, window: () => { start: string; end: string }) {
-  const issuer = await makeCertificate({ names: [], subject: 'CN=proxy authority', authority: true })
-  const { cert, key } = await makeCertificate({ names: ['localhost'], issuer })
   const asked: string[] = []
   const orders: string[] = []
-  const behind = new URL(pebble.directory)
-  const server = createSecure({ cert, key }, (request, response) => {
-    if (request.url!.startsWith('/renewal/')) {
-      asked.push(request.url!.slice('/renewal/'.length))
-      response.setHeader('retry-after', '21600')
-      response.end(JSON.stringify({ suggestedWindow: window() }))
-      return
-    }
-    const body: Buffer[] = []
-    request.on('data', (chunk: Buffer) => body.push(chunk))
-    request.on('end', () => {
-      const { method, headers, url } = request
-      if (url === '/order-plz') orders.push(Buffer.concat(body).toString())
-      const options = { host: '127.0.0.1', port: behind.port, path: url, method, headers, agent: false }
-      const sent = ask({ ...options, rejectUnauthorized: false }, (answer) => {
-        const chunks: Buffer[] = []
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk))
-        answer.on('end', () => {
-          let text = Buffer.concat(chunks).toString()
-          if (url === '/dir') {
-            text = JSON.stringify({ ...JSON.parse(text), renewalInfo: `https://${headers.host}/renewal` })
-          }
-          const { 'transfer-encoding': _, 'content-length': __, ...fields } = answer.headers
-          response.writeHead(answer.statusCode!, fields).end(method === 'HEAD' ? undefined : text)
-        })
-      })
-      sent.on('error', () => response.destroy())
-      sent.end(Buffer.concat(body))
-    })
+  const settings = await startAcmeProxy(t, pebble, {
+    directory: (base) => ({ renewalInfo: `${base}/renewal` }),
+    answer: (path) => {
+      if (!path.startsWith('/renewal/')) return null
+      asked.push(path.slice('/renewal/'.length))
+      return { suggestedWindow: window() }
+    },
+    onRequest: (path, body) => {
+      if (path === '/order-plz') orders.push(body)
+    },
   })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const { port } = server.address() as { port: number }
-  const settings = { directory: `https://localhost:${port}/dir`, ca: issuer.cert, externalAccount: null }
   return {
     settings,
     asked,

@@ -2,8 +2,9 @@
 import t from 'tap'
 import type { Challenge } from '../../src/acme/challenge-table.ts'
 import { SealedValues } from '../../src/acme/sealed-values.ts'
-import { SharedOrders } from '../../src/acme/shared-orders.ts'
+import { LockLost, SharedOrders } from '../../src/acme/shared-orders.ts'
 import { MemoryValues } from '../../src/limits/memory-values.ts'
+import { until } from '../kit/wait.ts'
 
 // The gateway's waits keep no process alive; something here has to.
 const alive = setInterval(() => {}, 1000)
@@ -13,8 +14,8 @@ const SECRET = 'a secret of thirty-two characters'
 const ISSUED = { chain: 'a chain', key: '-----BEGIN PRIVATE KEY-----' }
 const CHALLENGE: Challenge = { type: 'http-01', name: 'a.example.com', token: 't'.repeat(20), keyAuthorization: 'x.y' }
 
-const node = (values: MemoryValues, secret = SECRET, id = 'id') =>
-  new SharedOrders(new SealedValues(values, secret), id, 1)
+const node = (values: MemoryValues, secret = SECRET, id = 'id', lockMs = 30_000) =>
+  new SharedOrders(new SealedValues(values, secret), id, 1, lockMs)
 
 t.test('one node is given, the other takes', async (t) => {
   const values = new MemoryValues()
@@ -25,7 +26,7 @@ t.test('one node is given, the other takes', async (t) => {
   t.equal(await two.lock(), false, 'nobody gives back what another one holds')
   await one.tellChallenges([CHALLENGE])
   t.same(await two.challenges(), [CHALLENGE])
-  await one.tellChallenges([])
+  await one.forgetChallenges()
   t.same(await two.challenges(), [])
   t.equal(await one.tellCertificate(ISSUED), true)
   t.same(await two.certificate(), ISSUED)
@@ -54,4 +55,43 @@ t.test('nothing opens with another secret, at another place, or changed', async 
     await values.put('acme:id:certificate', text, 60_000)
     t.equal(await node(values).certificate(), null)
   }
+})
+
+t.test('who lost the lock proves nothing, and touches nothing of the next one', async (t) => {
+  const values = new MemoryValues()
+  const [one, two] = [node(values), node(values)]
+  await one.lock()
+  await one.prove()
+  await one.tellChallenges([CHALLENGE])
+  await values.put('acme:id:lock', 'gone', 1)
+  await until(async () => (await values.get('acme:id:lock')) === null, 'the end of the lock')
+  await t.rejects(one.prove(), LockLost, 'gone')
+  t.equal(await two.lock(), true)
+  await two.tellChallenges([{ ...CHALLENGE, name: 'b.example.com' }])
+  await t.rejects(one.prove(), { message: /another node holds it/ })
+  await t.rejects(one.tellChallenges([CHALLENGE]), LockLost)
+  await one.forgetChallenges()
+  await one.release()
+  t.match(await two.challenges(), [{ name: 'b.example.com' }])
+  await two.prove()
+  await two.forgetChallenges()
+  t.same(await one.challenges(), [])
+  await two.release()
+  t.equal(await one.lock(), true, 'and comes again in its turn')
+  await one.prove()
+  await one.release()
+})
+
+t.test('a lock is renewed while it is held, and a long proof holds long', async (t) => {
+  const values = new MemoryValues()
+  const [one, two] = [node(values, SECRET, 'id', 60), node(values)]
+  await one.lock()
+  await new Promise((wake) => setTimeout(wake, 300))
+  t.equal(await two.lock(), false)
+  await one.prove(60_000)
+  await new Promise((wake) => setTimeout(wake, 300))
+  t.equal(await two.lock(), false)
+  await one.release()
+  t.equal(await two.lock(), true)
+  await two.release()
 })
