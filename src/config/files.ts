@@ -56,6 +56,9 @@ export function checkFiles(root: unknown, env: Environment, findings: Findings):
     }
     checkFile(tls.cert, [...path, 'cert'], MAX_PEM_BYTES, false, findings)
     checkFile(tls.key, [...path, 'key'], MAX_PEM_BYTES, true, findings)
+    const proxy = membersOf(membersOf(each).proxy)
+    checkFile(proxy.ca, ['services', name, 'proxy', 'ca'], MAX_CA_BYTES, false, findings)
+    checkSecret(membersOf(proxy.auth).password, ['services', name, 'proxy', 'auth', 'password'], env, findings)
     checkSecret(membersOf(membersOf(each).sticky).key, ['services', name, 'sticky', 'key'], env, findings)
   }
   checkPages(top.errorPages, ['errorPages'], findings)

@@ -10,7 +10,8 @@ export function checkNames(
   path: SettingPath,
   findings: Findings,
 ): void {
-  if (service.dns === undefined) return
+  // Beside a proxy that is a mistake of its own.
+  if (service.dns === undefined || service.proxy !== undefined) return
   const isSrv = membersOf(service.dns).records === 'srv'
   const urls = endpoints.filter(([, text]) => URL.canParse(text))
   if (urls.length > 0 && urls.every(([, text]) => isAddress(text))) {
@@ -34,6 +35,7 @@ export function checkNames(
   }
 }
 
+/** So is a Unix socket, as far as DNS is concerned. */
 function isAddress(url: string): boolean {
-  return isIP(new URL(url).hostname.replace(/^\[|\]$/g, '')) !== 0
+  return url.startsWith('unix:') || isIP(new URL(url).hostname.replace(/^\[|\]$/g, '')) !== 0
 }

@@ -7,6 +7,7 @@ import type { SettingPath } from './document.ts'
 import { checkEnding } from './ending-checks.ts'
 import { type Findings, listOf, membersOf, textOf } from './findings.ts'
 import { checkNames } from './name-checks.ts'
+import { checkProxy } from './proxy-checks.ts'
 import { RouteTies, repeatedNames } from './route-ties.ts'
 
 type Members = ReturnType<typeof membersOf>
@@ -101,11 +102,15 @@ function checkService(name: string, service: Members, findings: Findings): void 
     if (service.protocol === 'h2' && text.startsWith('http:')) {
       findings.mismatch([...path, 'endpoints', i], 'is plain HTTP; "protocol": "h2" needs https endpoints')
     }
+    if (service.protocol === 'h2' && text.startsWith('unix:')) {
+      findings.mismatch([...path, 'endpoints', i], 'is a Unix socket, which speaks "http/1.1" only')
+    }
     if (seen.has(text)) findings.warn([...path, 'endpoints', i], 'is listed twice')
     seen.add(text)
   }
   checkHealth(membersOf(service.health), [...path, 'health'], findings)
   checkNames(service, endpoints, path, findings)
+  checkProxy(service, endpoints, path, findings)
   const isAlone = endpoints.length === 1 && service.dns === undefined
   checkSticky(membersOf(service.sticky), isAlone, [...path, 'sticky'], findings)
 }

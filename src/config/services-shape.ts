@@ -2,11 +2,16 @@
 import { z } from 'zod'
 import { breaker, checks, ejection, retries } from './health-shape.ts'
 import { names } from './names-shape.ts'
+import { proxy } from './proxy-shape.ts'
 import { count, duration, file, secret, TOKEN } from './shape-terms.ts'
+
+/** A path of visible ASCII; Linux allows 107 bytes. */
+const UNIX = /^unix:\/[\x21-\x7e]{1,106}$/
 
 const url = z
   .string()
   .refine((text) => {
+    if (UNIX.test(text)) return true
     if (!URL.canParse(text)) return false
     const parsed = new URL(text)
     return (
@@ -17,7 +22,7 @@ const url = z
       parsed.username === '' &&
       !text.endsWith('?')
     )
-  }, 'is not the URL of an endpoint; write scheme, host and port only, for example "http://10.2.0.11:3000"')
+  }, 'is not the URL of an endpoint; write scheme, host and port only, for example "http://10.2.0.11:3000", or a Unix socket, "unix:/run/chat.sock"')
   .meta({ title: 'URL' })
 
 const endpoint = z
@@ -107,7 +112,9 @@ export const service = z.strictObject({
     .array(endpoint)
     .min(1, 'has no endpoint; write at least one URL')
     .max(256)
-    .describe('Base URLs, or `{ "url": ..., "weight": 2 }`.'),
+    .describe(
+      'Base URLs (`http://10.2.0.11:3000`), Unix sockets (`unix:/run/chat.sock`), or `{ "url": ..., "weight": 2 }`.',
+    ),
   dns: names,
   balance,
   sticky,
@@ -144,6 +151,7 @@ export const service = z.strictObject({
     })
     .prefault({})
     .describe('TLS towards https endpoints; certificates are always verified.'),
+  proxy,
   protocol: z
     .enum(['http/1.1', 'h2'])
     .prefault('http/1.1')

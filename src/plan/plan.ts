@@ -114,27 +114,32 @@ function openServices(config: Configuration, standing: Standing, findings: Findi
   const services = new Map<string, Service>()
   for (const [name, wanted] of Object.entries(config.services)) {
     const { ca, crl, cert, key } = wanted.tls
-    for (const file of [ca, ...crl, cert, key]) if (file !== undefined) findings.files.push(file)
+    for (const file of [ca, ...crl, cert, key, wanted.proxy?.ca]) if (file !== undefined) findings.files.push(file)
     const before = standing.services.get(name) ?? null
     const service = findings.attempt(() => {
       const stickyKey = readStickyKey(name, wanted, standing)
-      if (before?.isSame(wanted, stickyKey)) return before
-      return openService(name, wanted, { stickyKey, before, onChange: changeTeller(standing) })
+      const proxyPassword = readProxyPassword(wanted, standing)
+      if (before?.isSame(wanted, stickyKey, proxyPassword)) return before
+      return openService(name, wanted, { stickyKey, proxyPassword, before, onChange: changeTeller(standing) })
     })
     if (service !== null) services.set(name, service)
   }
   return services
 }
 
-const BAD: ReadonlySet<Change> = new Set(['down', 'ejected', 'opened', 'unresolved'])
-const NAMED: ReadonlySet<Change> = new Set(['unresolved', 'resolved'])
+const BAD: ReadonlySet<Change> = new Set(['down', 'ejected', 'opened', 'unresolved', 'blocked'])
+/** What a change is about, where it is no endpoint. */
+const SUBJECTS: Partial<Record<Change, string>> = {
+  ...{ unresolved: 'The name of endpoints', resolved: 'The name of endpoints' },
+  ...{ blocked: 'The way through the proxy', cleared: 'The way through the proxy' },
+}
 
 /** One line and one count for each change; the log knows the endpoint, the counters do not. */
 function changeTeller({ log, metrics }: Standing): ServiceParts['onChange'] {
   return (service, change, endpoint, reason) => {
     metrics.count('endpoint_changes_total', change, service)
-    const what = NAMED.has(change) ? 'The name of endpoints' : 'An endpoint'
-    const text = endpoint === '' ? `The circuit of a service ${change}` : `${what} is ${change}`
+    const text =
+      endpoint === '' ? `The circuit of a service ${change}` : `${SUBJECTS[change] ?? 'An endpoint'} is ${change}`
     log.gateway[BAD.has(change) ? 'warn' : 'info'](text, { service, endpoint, reason })
   }
 }
@@ -148,6 +153,11 @@ function readStickyKey(name: string, { sticky }: ServiceConfig, standing: Standi
   const key = readSecret(sticky.key, standing.env)
   if (key.length >= LEAST_STICKY_KEY) return key
   throw new ConfigurationError([`services.${name}.sticky.key: is shorter than ${LEAST_STICKY_KEY} characters`])
+}
+
+/** Null where none is named. */
+function readProxyPassword({ proxy }: ServiceConfig, standing: Standing): string | null {
+  return proxy?.auth === undefined ? null : readSecret(proxy.auth.password, standing.env)
 }
 
 function openService(name: string, config: ServiceConfig, parts: ServiceParts): Service {

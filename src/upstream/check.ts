@@ -1,23 +1,23 @@
-/** One active check of an endpoint: a GET, a connection, or a WebSocket handshake, within a deadline. It remembers nothing. */
+/**
+ * One active check of an endpoint: a GET, a connection, or a WebSocket handshake, within a deadline, by the way that requests take. It
+ * remembers nothing.
+ */
 import { createHash, randomBytes } from 'node:crypto'
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
-import { connect, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import type { ServiceConfig } from '../config/shape.ts'
+import { UpstreamError } from './dispatch.ts'
+import { type Destination, Opening } from './opening.ts'
 
-export interface CheckTarget {
-  readonly host: string
-  readonly port: number
+export interface CheckTarget extends Destination {
   /** What Host says where the settings say nothing. */
   readonly authority: string
-  /** Null: plain TCP. */
-  readonly tls: ConnectionOptions | null
 }
 
 type Settings = NonNullable<ServiceConfig['health']>
 type Done = (problem: string | null) => void
 
+const LATE = 'it did not answer in time'
 const MOST_BODY_BYTES = 64 * 1024
 /** RFC 6455, 1.3. */
 const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -32,23 +32,32 @@ export function checkEndpoint(target: CheckTarget, settings: Settings, done: Don
     done(problem)
     running.destroy()
   }
-  const timer = setTimeout(() => finish('it did not answer in time'), settings.timeout)
+  const isHttp = settings.kind !== 'tcp'
+  const tls = target.tls === null || !isHttp ? target.tls : { ...target.tls, ALPNProtocols: ['http/1.1'] }
+  // Its own deadline, the same one, comes first and says more.
+  let running: Opening | ClientRequest | Socket = new Opening({ ...target, tls }, undefined, settings.timeout, {
+    onOpen: (_opening, { socket }) => {
+      socket.on('error', (error) => finish(problemOf(error)))
+      running = isHttp ? ask(socket, target, settings, finish) : socket
+      if (!isHttp) finish(null)
+    },
+    onOpenFailed: (_opening, error) => finish(problemOf(error)),
+    onSession: () => {},
+  })
+  const timer = setTimeout(() => finish(LATE), settings.timeout)
   timer.unref()
-  const running = settings.kind === 'tcp' ? openConnection(target, finish) : ask(target, settings, finish)
-  running.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.name))
 }
 
-function openConnection({ host, port, tls }: CheckTarget, finish: Done): Socket {
-  if (tls === null) return connect({ host, port }, () => finish(null))
-  return connectTls({ ...tls, host, port }, () => finish(null))
+function problemOf(error: NodeJS.ErrnoException): string {
+  if (error instanceof UpstreamError) return error.code === 'CONNECT_TIMEOUT' ? LATE : error.detail
+  return error.code ?? error.name
 }
 
-function ask(target: CheckTarget, settings: Settings, finish: Done): ClientRequest {
-  const { host, port, authority, tls } = target
+function ask(socket: Socket, { authority }: CheckTarget, settings: Settings, finish: Done): ClientRequest {
   const forSocket = settings.kind === 'websocket'
   const key = randomBytes(16).toString('base64')
-  const options = {
-    ...{ host, port, agent: false, method: 'GET', path: settings.path, setHost: false },
+  const request = requestHttp({
+    ...{ createConnection: () => socket, method: 'GET', path: settings.path, setHost: false },
     headers: {
       host: settings.host ?? authority,
       'user-agent': 'health-check',
@@ -56,14 +65,16 @@ function ask(target: CheckTarget, settings: Settings, finish: Done): ClientReque
         ? { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key }
         : { connection: 'close', accept: '*/*' }),
     },
-  }
-  const request = tls === null ? requestHttp(options) : requestHttps({ ...tls, ...options })
+  })
+  // What came through a proxy is paused, and stays so when somebody listens.
+  request.on('socket', () => socket.resume())
+  request.on('error', (error: NodeJS.ErrnoException) => finish(problemOf(error)))
   request.on('response', (answer) => {
     if (forSocket) finish(`it answered ${answer.statusCode}, not 101`)
     else judge(answer, settings, finish)
   })
-  request.on('upgrade', (answer: IncomingMessage, socket: Socket) => {
-    socket.destroy()
+  request.on('upgrade', (answer: IncomingMessage, upgraded: Socket) => {
+    upgraded.destroy()
     const wanted = createHash('sha1')
       .update(key + ACCEPT_GUID)
       .digest('base64')

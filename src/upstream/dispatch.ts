@@ -73,11 +73,14 @@ export interface Dispatcher {
 /** What an engine itself finds wrong; `code` as node's own errors have one. */
 export class UpstreamError extends Error {
   readonly code: UpstreamErrorCode
+  /** For the log; a sentence where the code alone does not tell an operator enough. */
+  readonly detail: string
 
-  constructor(code: UpstreamErrorCode) {
+  constructor(code: UpstreamErrorCode, detail: string = code) {
     super(code)
     this.name = 'UpstreamError'
     this.code = code
+    this.detail = detail
   }
 }
 
@@ -90,3 +93,11 @@ export type UpstreamErrorCode =
   | 'BAD_ANSWER'
   | 'TOO_MANY_WAITING'
   | 'ENDPOINT_CLOSED'
+  | 'PROXY_UNREACHABLE'
+  | 'PROXY_UNTRUSTED'
+  | 'PROXY_AUTH'
+  | 'PROXY_REFUSED'
+  | 'PROXY_FAILED'
+  | 'PROXY_TIMEOUT'
+  | 'PROXY_CLOSED'
+  | 'PROXY_BAD_ANSWER'

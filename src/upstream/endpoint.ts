@@ -8,6 +8,7 @@ import type { ServiceConfig } from '../config/shape.ts'
 import type { CheckTarget } from './check.ts'
 import type { Dispatcher } from './dispatch.ts'
 import type { EndpointState } from './endpoint-state.ts'
+import type { ForwardProxy } from './forward-proxy.ts'
 import { hashText } from './hash.ts'
 import { Http1Pool } from './http1-pool.ts'
 import { UndiciEndpoint } from './undici-endpoint.ts'
@@ -17,7 +18,7 @@ const H2_STREAMS = 100
 const H2_CONNECTIONS = 8
 
 export class Endpoint {
-  /** `host:port`, for the log and the admin listener only: it is internal. */
+  /** `host:port`, or the URL of a Unix socket, for the log and the admin listener only: it is internal. */
   readonly name: string
   /** What tells it from all others of its service, on every gateway. */
   readonly key: string
@@ -44,11 +45,10 @@ export class Endpoint {
 
   readonly #totals: Totals
 
-  constructor(place: EndpointPlace, id: string, { state, totals, config, tls }: EndpointParts) {
-    const url = new URL(place.url)
-    this.target = targetOf(url, place, config, tls)
-    const { host, port } = this.target
-    this.name = place.address === null ? url.host : `${host.includes(':') ? `[${host}]` : host}:${port}`
+  constructor(place: EndpointPlace, id: string, parts: EndpointParts) {
+    const { state, totals, config } = parts
+    this.target = place.url.startsWith(UNIX) ? unixTarget(place.url) : targetOf(place, parts)
+    this.name = nameOf(place, this.target)
     this.id = id
     this.key = place.key
     this.url = place.url
@@ -61,7 +61,7 @@ export class Endpoint {
     const isHttp1 = config.protocol === 'http/1.1'
     this.#maxRequests = isHttp1 ? config.maxConnections : Math.min(config.maxConnections, H2_CONNECTIONS) * H2_STREAMS
     this.#maxSockets = config.maxSockets
-    const engines = openEngines(url, this.target, config)
+    const engines = openEngines(new URL(place.url).origin, this.target, config)
     this.requests = engines.requests
     this.tunnels = engines.tunnels
   }
@@ -128,15 +128,33 @@ export interface EndpointParts {
   readonly totals: Totals
   readonly config: ServiceConfig
   readonly tls: ConnectionOptions
+  /** Null: straight. */
+  readonly proxy: ForwardProxy | null
 }
 
-function targetOf(url: URL, place: EndpointPlace, config: ServiceConfig, tls: ConnectionOptions): CheckTarget {
+const UNIX = 'unix:'
+
+function nameOf({ url, address }: EndpointPlace, { host, port, socketPath }: CheckTarget): string {
+  if (socketPath !== null) return url
+  return address === null ? new URL(url).host : `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** The path as it is written: a URL would change some of its characters. */
+function unixTarget(url: string): CheckTarget {
+  const socketPath = url.slice(UNIX.length)
+  return { host: '', port: 0, socketPath, authority: 'localhost', tls: null, proxy: null }
+}
+
+function targetOf(place: EndpointPlace, { config, tls, proxy }: EndpointParts): CheckTarget {
+  const url = new URL(place.url)
   const isSecure = url.protocol === 'https:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const name = config.tls.serverName ?? host
   return {
     host: place.address ?? host,
     port: place.port ?? (url.port === '' ? (isSecure ? 443 : 80) : Number(url.port)),
+    socketPath: null,
+    proxy,
     authority: url.host,
     // An address is no server name (RFC 6066, 3); it is checked against the certificate all the same.
     tls: isSecure ? { ...tls, servername: isIP(name) === 0 ? name : '' } : null,
@@ -144,8 +162,8 @@ function targetOf(url: URL, place: EndpointPlace, config: ServiceConfig, tls: Co
 }
 
 function openEngines(
-  url: URL,
-  { host, port, tls }: CheckTarget,
+  origin: string,
+  target: CheckTarget,
   config: ServiceConfig,
 ): { requests: Dispatcher; tunnels: Dispatcher } {
   const { maxConnections, timeouts } = config
@@ -154,8 +172,9 @@ function openEngines(
     ...{ maxConnections, maxWaiting: maxConnections },
     ...{ connectMs: timeouts.connect, keepAliveMs: timeouts.keepAlive },
   }
+  const { tls } = target
   const own = tls === null ? null : { ...tls, ALPNProtocols: ['http/1.1'] }
-  const http1 = new Http1Pool({ host, port, tls: own, ...bounds })
+  const http1 = new Http1Pool({ ...target, tls: own, ...bounds })
   if (config.protocol === 'http/1.1' || tls === null) return { requests: http1, tunnels: http1 }
-  return { requests: new UndiciEndpoint({ origin: url.origin, host, port, tls, ...bounds }), tunnels: http1 }
+  return { requests: new UndiciEndpoint({ ...target, origin, tls, ...bounds }), tunnels: http1 }
 }

@@ -23,7 +23,7 @@ import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './di
 import type { Endpoint } from './endpoint.ts'
 import { relayable, wholeAndPlain, withoutHopByHop } from './relayed-fields.ts'
 import { requestHeaders, requestText } from './request-headers.ts'
-import { isRepeatable, isToBlame } from './second-try.ts'
+import { isRepeatable } from './second-try.ts'
 import { Seeker } from './seeker.ts'
 import type { Service } from './service.ts'
 import { openTunnel } from './tunnel.ts'
@@ -265,7 +265,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     const failure = upstreamFailure(error, this.#control !== null)
     const x = this.#x
     if (!this.#answerBegun && this.#mayRetry(failure) && this.#isAffordable()) return this.#lose(failure)
-    if (isToBlame(failure.code)) this.service.onFailure(this.endpoint!, failure.detail)
+    this.service.onLost(this.endpoint!, failure)
     if (x.upstreamMs < 0) x.upstreamMs = performance.now() - x.startedAt
     this.#fail(failure)
   }
@@ -314,7 +314,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     // The one that ends the exchange is counted with it.
     this.#metrics.count('upstream_failures_total', failure.code)
     this.#metrics.count('upstream_retries_total', 'made', this.service.name)
-    if (isToBlame(failure.code)) this.service.onFailure(this.endpoint!, failure.detail)
+    this.service.onLost(this.endpoint!, failure)
     this.letGo()
     this.service.seek(this)
   }

@@ -2,30 +2,25 @@
  * The connections to one HTTP/1.1 endpoint: kept ones are used again, the last one first; new ones are opened up to a
  * bound; calls beyond it wait in a bounded queue. It knows sockets and calls, no exchange.
  */
-import type { Socket } from 'node:net'
-import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { type Dispatcher, type UpstreamCall, UpstreamError } from './dispatch.ts'
 import { type ConnectionKeeper, UpstreamConnection } from './http1-connection.ts'
-import { Inlet } from './inlet.ts'
+import type { Inlet } from './inlet.ts'
+import { type Destination, Opening, type OpeningListener } from './opening.ts'
 
-export interface Http1PoolOptions {
-  readonly host: string
-  readonly port: number
-  /** Null: plain TCP. */
-  readonly tls: ConnectionOptions | null
+export interface Http1PoolOptions extends Destination {
   readonly maxConnections: number
   readonly maxWaiting: number
-  /** Milliseconds until a connection stands, its TLS handshake included. */
+  /** Milliseconds until a connection stands, its TLS handshake and the way through a proxy included. */
   readonly connectMs: number
   /** Milliseconds that an unused connection is kept. */
   readonly keepAliveMs: number
 }
 
-export class Http1Pool implements Dispatcher, ConnectionKeeper {
+export class Http1Pool implements Dispatcher, ConnectionKeeper, OpeningListener {
   readonly #options: Http1PoolOptions
   readonly #idle: UpstreamConnection[] = []
   readonly #all = new Set<UpstreamConnection>()
-  readonly #connecting = new Set<Socket>()
+  readonly #opening = new Set<Opening>()
   #queue: UpstreamCall[] = []
   /** Of the last connection, for resumption (RFC 8446, 2.2). */
   #session: Buffer | undefined
@@ -53,8 +48,8 @@ export class Http1Pool implements Dispatcher, ConnectionKeeper {
       idle.destroy()
     }
     const { maxConnections, maxWaiting } = this.#options
-    const isFull = this.#all.size + this.#connecting.size >= maxConnections
-    if (isFull && this.#queue.length - this.#connecting.size >= maxWaiting) {
+    const isFull = this.#all.size + this.#opening.size >= maxConnections
+    if (isFull && this.#queue.length - this.#opening.size >= maxWaiting) {
       call.onFailure(new UpstreamError('TOO_MANY_WAITING'))
       return
     }
@@ -106,7 +101,9 @@ export class Http1Pool implements Dispatcher, ConnectionKeeper {
     this.#queue = []
     for (const call of waiting) call.onFailure(new UpstreamError('ENDPOINT_CLOSED'))
     for (const connection of [...this.#all]) connection.destroy()
-    for (const socket of this.#connecting) socket.destroy()
+    for (const opening of this.#opening) opening.destroy()
+    this.#opening.clear()
+    this.#settle()
   }
 
   #settle(): void {
@@ -116,45 +113,30 @@ export class Http1Pool implements Dispatcher, ConnectionKeeper {
   /** As many connections are under way as calls wait, within the bound. */
   #connectForQueue(): void {
     const { maxConnections } = this.#options
-    while (this.#connecting.size < this.#queue.length && this.#all.size + this.#connecting.size < maxConnections) {
+    while (this.#opening.size < this.#queue.length && this.#all.size + this.#opening.size < maxConnections) {
       this.#connect()
     }
   }
 
   #connect(): void {
-    const { host, port, tls, connectMs } = this.#options
-    const inlet = new Inlet(host, port, tls === null ? null : { ...tls, session: this.#session })
-    const { socket } = inlet
-    this.#connecting.add(socket)
-    let failure: Error | null = null
-    const timer = setTimeout(() => {
-      failure = new UpstreamError('CONNECT_TIMEOUT')
-      socket.destroy()
-    }, connectMs)
-    const onError = (error: Error): void => {
-      failure ??= error
-    }
-    const onClose = (): void => {
-      clearTimeout(timer)
-      this.#connecting.delete(socket)
-      // One attempt answers for one call: the oldest.
-      this.#queue.shift()?.onFailure(failure ?? new UpstreamError('CLOSED'))
-      this.#connectForQueue()
-      this.#settle()
-    }
-    socket.on('error', onError)
-    socket.on('close', onClose)
-    socket.once(tls === null ? 'connect' : 'secureConnect', () => {
-      clearTimeout(timer)
-      this.#connecting.delete(socket)
-      socket.off('error', onError)
-      socket.off('close', onClose)
-      this.#take(inlet)
-    })
-    if (tls !== null) (socket as TLSSocket).on('session', (session: Buffer) => this.#onSession(session))
+    const { connectMs } = this.#options
+    this.#opening.add(new Opening(this.#options, this.#session, connectMs, this))
   }
 
-  #onSession(session: Buffer): void {
+  onOpen(opening: Opening, inlet: Inlet): void {
+    this.#opening.delete(opening)
+    this.#take(inlet)
+  }
+
+  onOpenFailed(opening: Opening, error: Error): void {
+    this.#opening.delete(opening)
+    // One attempt answers for one call: the oldest.
+    this.#queue.shift()?.onFailure(error)
+    this.#connectForQueue()
+    this.#settle()
+  }
+
+  onSession(session: Buffer): void {
     this.#session = session
   }
 

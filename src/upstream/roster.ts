@@ -153,9 +153,9 @@ export class Roster {
   }
 }
 
-/** An address in a URL is an endpoint as it stands. */
+/** An address in a URL is an endpoint as it stands, and so is a Unix socket. */
 function isName(hostname: string): boolean {
-  return !hostname.startsWith('[') && !/^[\d.]+$/.test(hostname)
+  return hostname !== '' && !hostname.startsWith('[') && !/^[\d.]+$/.test(hostname)
 }
 
 /** Said or meant. */

@@ -18,7 +18,16 @@ export function isRepeatable({ method, streamLength }: UpstreamCall): boolean {
   return streamLength === 0 && IDEMPOTENT.has(method)
 }
 
-/** Whether a failure says something about the endpoint. */
-export function isToBlame(code: FailureCode): boolean {
-  return !BLAMELESS.has(code)
+/** Of the proxy before the service: no endpoint is better off than the others. */
+const OF_THE_WAY: ReadonlySet<FailureCode> = new Set([
+  'proxy-unreachable',
+  'proxy-untrusted',
+  'proxy-auth-refused',
+  'proxy-bad-answer',
+])
+
+/** What a failure says something about. */
+export function blameOf(code: FailureCode): 'nobody' | 'the way' | 'the endpoint' {
+  if (BLAMELESS.has(code)) return 'nobody'
+  return OF_THE_WAY.has(code) ? 'the way' : 'the endpoint'
 }

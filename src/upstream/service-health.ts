@@ -10,6 +10,7 @@ export type Change =
   | ('down' | 'up' | 'ejected' | 'back' | 'drained' | 'undrained' | 'found' | 'gone')
   | ('opened' | 'closed')
   | ('unresolved' | 'resolved')
+  | ('blocked' | 'cleared')
 
 /** Who is told of changes: once each, for the log and the counters. `endpoint` is internal. */
 export type OnChange = (change: Change, endpoint: string, reason: string) => void

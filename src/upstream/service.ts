@@ -6,16 +6,19 @@ import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../config/shape.ts'
+import type { Failure } from '../errors.ts'
 import { type Affinity, makeAffinity, opaqueId } from './affinity.ts'
 import { type Balance, makeBalance } from './balance.ts'
 import { Breaker, Circuit } from './breaker.ts'
 import { Checks } from './checks.ts'
 import { Endpoint, type EndpointPlace, Totals } from './endpoint.ts'
 import { EndpointState } from './endpoint-state.ts'
+import { ForwardProxy } from './forward-proxy.ts'
 import { type KeyOf, makeHashKey } from './hash-key.ts'
 import type { NameMemory } from './name-watch.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { Roster } from './roster.ts'
+import { blameOf } from './second-try.ts'
 import type { Seeker } from './seeker.ts'
 import { type Change, ServiceHealth } from './service-health.ts'
 import { WaitingLine } from './waiting-line.ts'
@@ -24,6 +27,8 @@ import { WaitingLine } from './waiting-line.ts'
 export interface ServiceParts {
   /** The key of `sticky`; null where there is none. */
   readonly stickyKey: string | null
+  /** The password at the forward proxy; null where there is none. */
+  readonly proxyPassword: string | null
   /** The service of this name that a reload replaces: what is known of endpoints that stay is kept. */
   readonly before: Service | null
   /** Told of every change once. `endpoint` is '' where it is about the whole service. */
@@ -41,6 +46,7 @@ export class Service {
   readonly circuit: Circuit
   readonly totals: Totals
   readonly #stickyKey: string | null
+  readonly #proxyPassword: string | null
   readonly #roster: Roster
   readonly #balance: Balance
   readonly #line: WaitingLine
@@ -50,11 +56,13 @@ export class Service {
   #isWatched = false
 
   /** Reads the TLS files of the service: throws where one cannot be read. Connects to nothing yet. */
-  constructor(name: string, config: ServiceConfig, { stickyKey, before, onChange }: ServiceParts) {
+  constructor(name: string, config: ServiceConfig, parts: ServiceParts) {
+    const { stickyKey, proxyPassword, before, onChange } = parts
     const tls = tlsOptions(config)
     this.name = name
     this.config = config
     this.#stickyKey = stickyKey
+    this.#proxyPassword = proxyPassword
     this.#balance = makeBalance(config.balance)
     this.keyOf = makeHashKey(config.balance)
     this.affinity = config.sticky === undefined ? null : makeAffinity(name, config.sticky, (id) => this.#endpointOf(id))
@@ -62,6 +70,13 @@ export class Service {
     const { health, breaker, retries } = config
     this.totals = before?.totals ?? new Totals()
     const past = pastOf(before, config)
+    const proxy =
+      config.proxy === undefined
+        ? null
+        : new ForwardProxy(config.proxy, proxyPassword, (place, reason) => {
+            if (reason === '') onChange(name, 'cleared', place, 'something gets through again')
+            else onChange(name, 'blocked', place, reason)
+          })
     const open = (place: EndpointPlace): Endpoint => {
       const at = config.endpoints.findIndex(({ url }) => url === place.url)
       const state = past.states.get(place.key) ?? new EndpointState()
@@ -69,7 +84,7 @@ export class Service {
       if (health === undefined) state.isUp = true
       state.isGone = false
       const id = opaqueId(name, place.key, at, stickyKey)
-      return new Endpoint(place, id, { state, totals: this.totals, config, tls })
+      return new Endpoint(place, id, { state, totals: this.totals, config, tls, proxy })
     }
     this.retryBudget = new RetryBudget(retries.budget, retries.least, performance.now())
     this.#health = new ServiceHealth(config, (change, endpoint, reason) => {
@@ -97,10 +112,11 @@ export class Service {
   }
 
   /** True where this configuration would make the same service: then its connections are kept over a reload. */
-  isSame(config: ServiceConfig, stickyKey: string | null): boolean {
+  isSame(config: ServiceConfig, stickyKey: string | null, proxyPassword: string | null): boolean {
     const { ca, crl, cert, key } = config.tls
     // Files may have changed under the same names.
     if (ca !== undefined || crl.length > 0 || cert !== undefined || key !== undefined) return false
+    if (config.proxy?.ca !== undefined || proxyPassword !== this.#proxyPassword) return false
     return stickyKey === this.#stickyKey && isDeepStrictEqual(config, this.config)
   }
 
@@ -165,6 +181,13 @@ export class Service {
   onFailure(endpoint: Endpoint, reason: string): void {
     this.#health.onFailure(endpoint, reason)
     this.#breaker?.onFailure(performance.now())
+  }
+
+  /** A try came to nothing, by the fault of whomever. */
+  onLost(endpoint: Endpoint, failure: Failure): void {
+    const whom = blameOf(failure.code)
+    if (whom === 'the endpoint') this.onFailure(endpoint, failure.detail)
+    else if (whom === 'the way') this.#breaker?.onFailure(performance.now())
   }
 
   /** Takes no new clients any more, or takes them again; what runs goes on. False: there is no endpoint of this name. */

@@ -8,12 +8,11 @@ import { buildConnector, Pool, type Dispatcher as Undici } from 'undici'
 import type { HeaderList } from '../http/headers.ts'
 import { expectStream, type StreamUser } from './cut-streams.ts'
 import { type BodyWriter, type Dispatcher, type UpstreamCall, type UpstreamControl, UpstreamError } from './dispatch.ts'
+import { type Destination, Opening } from './opening.ts'
 
-export interface UndiciOptions {
+/** Where the origin is, and how much of it there may be. */
+export interface UndiciOptions extends Destination {
   readonly origin: string
-  /** Where the origin is. */
-  readonly host: string
-  readonly port: number
   readonly tls: ConnectionOptions
   readonly maxConnections: number
   readonly maxWaiting: number
@@ -34,17 +33,13 @@ export class UndiciEndpoint implements Dispatcher {
 
   constructor(options: UndiciOptions) {
     this.#options = options
-    const connect = buildConnector({ ...options.tls, timeout: options.connectMs, allowH2: true } as never)
-    const servername = options.tls.servername ?? ''
     this.#pool = new Pool(options.origin, {
       connections: Math.min(options.maxConnections, 8),
       pipelining: 100,
       allowH2: true,
       keepAliveTimeout: options.keepAliveMs,
       maxHeaderSize: 64 * 1024,
-      // The name and the place are the endpoint's, whatever Host the request carries.
-      connect: (wish, done) =>
-        connect({ ...wish, hostname: options.host, port: String(options.port), servername }, done),
+      connect: options.proxy === null ? straight(options) : through(options),
     })
   }
 
@@ -87,6 +82,32 @@ export class UndiciEndpoint implements Dispatcher {
 
   async destroy(): Promise<void> {
     await this.#pool.destroy()
+  }
+}
+
+/** The name and the place are the endpoint's, whatever Host the request carries. */
+function straight({ tls, connectMs, host, port }: UndiciOptions): buildConnector.connector {
+  const connect = buildConnector({ ...tls, timeout: connectMs, allowH2: true } as never)
+  const servername = tls.servername ?? ''
+  return (wish, done) => connect({ ...wish, hostname: host, port: String(port), servername }, done)
+}
+
+/** Never but through the proxy. */
+function through(options: UndiciOptions): buildConnector.connector {
+  const to = { ...options, tls: { ...options.tls, ALPNProtocols: ['h2', 'http/1.1'] } }
+  let session: Buffer | undefined
+  return (_wish, done) => {
+    new Opening(to, session, options.connectMs, {
+      onOpen: (_opening, { socket }) => {
+        // Until undici listens.
+        socket.on('error', () => {})
+        done(null, socket)
+      },
+      onOpenFailed: (_opening, error) => done(error, null),
+      onSession: (fresh) => {
+        session = fresh
+      },
+    })
   }
 }
 

@@ -1,6 +1,6 @@
 /** Turns what an engine and the network say of a failed request into the gateway's own table of failures. */
 import { FAILURES, Failure, type FailureCode } from '../errors.ts'
-import type { UpstreamErrorCode } from './dispatch.ts'
+import { UpstreamError, type UpstreamErrorCode } from './dispatch.ts'
 
 const OWN: Readonly<Record<UpstreamErrorCode, FailureCode>> = {
   CONNECT_TIMEOUT: 'upstream-connect-timeout',
@@ -11,6 +11,14 @@ const OWN: Readonly<Record<UpstreamErrorCode, FailureCode>> = {
   WRONG_LENGTH: 'internal',
   TOO_MANY_WAITING: 'upstream-busy',
   ENDPOINT_CLOSED: 'draining',
+  PROXY_UNREACHABLE: 'proxy-unreachable',
+  PROXY_UNTRUSTED: 'proxy-untrusted',
+  PROXY_AUTH: 'proxy-auth-refused',
+  PROXY_REFUSED: 'proxy-refused',
+  PROXY_FAILED: 'proxy-failed',
+  PROXY_TIMEOUT: 'proxy-timeout',
+  PROXY_CLOSED: 'proxy-closed',
+  PROXY_BAD_ANSWER: 'proxy-bad-answer',
 }
 
 const CODES: Readonly<Record<string, FailureCode>> = {
@@ -39,6 +47,11 @@ const CODES: Readonly<Record<string, FailureCode>> = {
 const UNTRUSTED =
   /^(?:CERT_|CRL_|ERR_TLS_CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_|HOSTNAME_MISMATCH$|INVALID_(?:CA|PURPOSE)$|PATH_LENGTH_EXCEEDED$)/
 
+/** Whether an error of TLS is about who the other side is. */
+export function isUntrusted(code: string): boolean {
+  return UNTRUSTED.test(code)
+}
+
 /**
  * @param wasSent False where no byte of the request can have reached the upstream: then it may be sent again.
  */
@@ -50,9 +63,9 @@ export function upstreamFailure(error: Error, wasSent: boolean): Failure {
     if (known === 'upstream-closed' && !wasSent) return new Failure('upstream-unreachable', code, error)
     // The network says the same of a connection that stood and was lost: then the request may have been acted on.
     if (wasSent && FAILURES[known].retry) return new Failure('upstream-closed', code, error)
-    return new Failure(known, code, error)
+    return new Failure(known, error instanceof UpstreamError ? error.detail : code, error)
   }
-  if (!wasSent && UNTRUSTED.test(code)) return new Failure('upstream-untrusted', code, error)
+  if (!wasSent && isUntrusted(code)) return new Failure('upstream-untrusted', code, error)
   // Handshakes fail before anything is sent.
   return new Failure(wasSent ? 'upstream-closed' : 'upstream-unreachable', code || error.name, error)
 }

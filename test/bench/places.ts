@@ -24,7 +24,12 @@ class Request extends Seeker {
 function finder(endpoints: number, settings: object): (turn: number) => void {
   const urls = Array.from({ length: endpoints }, (_, i) => `http://10.0.${i >> 8}.${i & 255}:3000`)
   const config = serviceConfig({ endpoints: urls, ...settings })
-  const service = new Service('chat', config, { stickyKey: null, before: null, onChange: () => {} })
+  const service = new Service('chat', config, {
+    stickyKey: null,
+    proxyPassword: null,
+    before: null,
+    onChange: () => {},
+  })
   return (turn) => {
     const request = new Request(service, false)
     request.key = Math.imul(turn, 0x9e3779b1)

@@ -357,6 +357,36 @@ const TABLE: readonly Row[] = [
     '"profiles": ["internet"], "errorPages": { ▶"200": "a.html" }, "purpose": "web chat"',
     'routes[0].errorPages["200"]: is not a status of an error',
   ],
+  [
+    '"maxConnections": 64',
+    '"proxy": { "url": ▶"http://user:pass@proxy:3128" }',
+    'services.chat.proxy.url: is not the URL of a proxy',
+  ],
+  [
+    '"endpoints": ["https://10.2.0.20:8443"]',
+    '"proxy": { "url": "http://proxy:3128" }, "endpoints": ["https://10.2.0.20:8443", ▶"unix:/run/x.sock"]',
+    'services.files.endpoints[1]: is a Unix socket, to which no proxy leads; make it a service of its own',
+  ],
+  [
+    '["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64',
+    '["http://chat.internal:3000"], "proxy": { "url": "http://proxy:3128" }, "dns": ▶{}',
+    'services.chat.dns: cannot stand beside "proxy", which looks names up itself (SRV records it does not know); remove "dns" and write every endpoint as a URL with its name and port',
+  ],
+  [
+    '["http://10.2.0.11:3000", "http://10.2.0.12:3000"], "maxConnections": 64',
+    '["http://_chat._tcp.internal"], "proxy": { "url": "http://proxy:3128" }, "dns": ▶{ "records": "srv" }',
+    'services.chat.dns: cannot stand beside "proxy"',
+  ],
+  [
+    '"endpoints": ["https://10.2.0.20:8443"]',
+    '"protocol": "h2", "endpoints": ["https://10.2.0.20:8443", ▶"unix:/run/x.sock"]',
+    'services.files.endpoints[1]: is a Unix socket, which speaks "http/1.1" only',
+  ],
+  [
+    '"http://10.2.0.12:3000"], "maxConnections": 64',
+    '▶"unix:run/x.sock"], "maxConnections": 64',
+    'services.chat.endpoints[1]: is not the URL of an endpoint; write scheme, host and port only, for example "http://10.2.0.11:3000", or a Unix socket, "unix:/run/chat.sock"',
+  ],
   ['"path": "/*"', '"path": ▶"/chats*"', 'routes[1].path: is not a path'],
   ['"path": "/*"', '"path": ▶"/chats/x{id}"', 'routes[1].path: is not a path'],
   ['"path": "/*"', '"path": ▶"/a/{id}/b/{id}"', 'routes[1].path: has {id} twice; give each segment a name of its own'],

@@ -108,6 +108,21 @@ t.test('paths of events where no route speaks socket.io are a warning', async (t
   t.strictSame(warningsFor({ socketIo: true }), [])
 })
 
+t.test('a password that goes to a proxy in clear text is warned of', async (t) => {
+  const warningsFor = (proxy: object): readonly string[] => {
+    const services = { chat: { endpoints: ['http://10.2.0.11:3000'], proxy } }
+    return parseConfiguration('g', JSON.stringify({ ...SMALL, services }), LOOSE).warnings
+  }
+  const auth = { user: 'u', password: { env: 'X' } }
+  t.match(warningsFor({ url: 'http://proxy:3128', auth, ca: 'ca.pem' }), [
+    /services\.chat\.proxy\.auth: goes over the network in clear text; write an https URL/,
+    /services\.chat\.proxy\.ca: has no effect: the URL of the proxy is not https/,
+  ])
+  t.strictSame(warningsFor({ url: 'https://proxy:3128', auth, ca: 'ca.pem' }), [])
+  t.strictSame(warningsFor({ url: 'http://127.0.0.1:3128', auth }), [])
+  t.strictSame(warningsFor({ url: 'http://proxy:3128' }), [])
+})
+
 t.test('what is allowed but hardly meant is a warning with its place', async (t) => {
   const text = `{
   "listeners": { "public": { "address": "127.0.0.1:1", "redirectPort": 443, "trustedProxies": ["0.0.0.0/0"], "hosts": ["a.example"] } },

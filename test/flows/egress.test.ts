@@ -1,17 +1,10 @@
 /** The gateway connects to configured places only, whatever requests name: every attempt of the process is recorded. */
-import { subscribe } from 'node:diagnostics_channel'
-import type { Socket } from 'node:net'
 import t from 'tap'
+import { attempts } from '../kit/attempts.ts'
 import { rawExchange } from '../kit/clients.ts'
 import { startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { startUpstream } from '../kit/upstream.ts'
 import { until } from '../kit/wait.ts'
-
-const attempts: string[] = []
-subscribe('net.client.socket', (message) => {
-  const { socket } = message as { socket: Socket }
-  socket.on('connectionAttempt', (address: string, port: number) => attempts.push(`${address}:${port}`))
-})
 
 const [service, other] = [await startUpstream(), await startUpstream()]
 const gateway = await startGatewayHere(

@@ -16,7 +16,7 @@ function endpoints(weights: readonly number[], maxConnections = 1000): Endpoint[
   return weights.map((weight, i) => {
     const url = `http://10.0.0.${i + 1}:3000`
     return new Endpoint({ ...placeAt(url), weight }, String(i + 1), {
-      ...{ state: new EndpointState(), totals: new Totals(), config, tls: {} },
+      ...{ state: new EndpointState(), totals: new Totals(), config, tls: {}, proxy: null },
     })
   })
 }

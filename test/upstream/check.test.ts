@@ -25,7 +25,13 @@ const serve = (t: Test, listener: RequestListener): Promise<number> => listen(t,
 
 function check(url: string, health: unknown, tls: object = {}): Promise<string | null> {
   const config = serviceConfig({ endpoints: [url], health })
-  const endpoint = new Endpoint(placeAt(url), '1', { state: new EndpointState(), totals: new Totals(), config, tls })
+  const endpoint = new Endpoint(placeAt(url), '1', {
+    state: new EndpointState(),
+    totals: new Totals(),
+    config,
+    tls,
+    proxy: null,
+  })
   const result = new Promise<string | null>((resolve) => checkEndpoint(endpoint.target, config.health!, resolve))
   return within(result, 'the result')
 }

@@ -63,7 +63,7 @@ async function open(t: Test) {
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const inlet = new Inlet('127.0.0.1', (server.address() as AddressInfo).port, null)
+  const inlet = new Inlet({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, socketPath: null }, null)
   await once(inlet.socket, 'connect')
   const connection = new UpstreamConnection(inlet, 60_000, { onIdle: () => idle++, onGone: () => {} })
   t.teardown(() => {

@@ -58,7 +58,9 @@ function openPool(t: Test, port: number, more: Partial<Http1PoolOptions> = {}): 
   const pool = new Http1Pool({
     host: '127.0.0.1',
     port,
+    socketPath: null,
     tls: null,
+    proxy: null,
     maxConnections: 2,
     maxWaiting: 2,
     connectMs: 2000,

@@ -61,7 +61,12 @@ async function open(t: Test, host: string, wish: Wish = {}): Promise<Opened> {
   const onChange = (_: string, change: string, endpoint: string, reason: string): void => {
     changes.push(`${change} ${endpoint}${change === 'unresolved' ? `: ${reason}` : ''}`)
   }
-  const service = new Service('chat', config, { stickyKey: KEY, before: wish.before ?? null, onChange })
+  const service = new Service('chat', config, {
+    stickyKey: KEY,
+    proxyPassword: null,
+    before: wish.before ?? null,
+    onChange,
+  })
   t.teardown(() => service.destroy())
   await service.whenNamed()
   service.watch()
@@ -292,7 +297,12 @@ t.test(
     server.set(host, 'silence')
     const dns = { interval: '60 ms', timeout: '150 ms', resolvers: [server.address] }
     const config = serviceConfig({ endpoints: [`http://${host}:3000`], slowStart: '0 s', maxConnections: 9, dns })
-    const next = new Service('chat', config, { stickyKey: KEY, before: service, onChange: () => {} })
+    const next = new Service('chat', config, {
+      stickyKey: KEY,
+      proxyPassword: null,
+      before: service,
+      onChange: () => {},
+    })
     t.teardown(() => next.destroy())
     t.same(
       next.endpoints.map(({ name, id, state }) => [name, id, state.isDrained]),

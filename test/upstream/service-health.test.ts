@@ -12,6 +12,7 @@ function open(t: Test, settings: Record<string, unknown>, before: Service | null
   const changes: string[] = []
   const service = new Service('chat', serviceConfig({ endpoints: FOUR, ...settings }), {
     stickyKey: null,
+    proxyPassword: null,
     before,
     onChange: (_service, change, endpoint) => changes.push(`${endpoint} ${change}`),
   })

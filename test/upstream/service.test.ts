@@ -25,7 +25,12 @@ class Request extends Seeker {
 }
 
 function open(t: Test, settings: Record<string, unknown>, before: Service | null = null): Service {
-  const service = new Service('chat', serviceConfig(settings), { stickyKey: null, before, onChange: () => {} })
+  const service = new Service('chat', serviceConfig(settings), {
+    stickyKey: null,
+    proxyPassword: null,
+    before,
+    onChange: () => {},
+  })
   t.teardown(() => service.destroy())
   return service
 }
@@ -132,7 +137,7 @@ t.test('one that is bound to an endpoint waits for it and holds nobody else up',
 t.test('it is the same until a word of it changes, and never with files that may have changed', async (t) => {
   const service = open(t, { endpoints: THREE.slice(0, 1) })
   const same = (settings: Record<string, unknown>, key: string | null = null): boolean =>
-    service.isSame(serviceConfig(settings), key)
+    service.isSame(serviceConfig(settings), key, null)
   t.equal(same({ endpoints: ['http://10.0.0.1:1'] }), true)
   t.equal(same({ endpoints: ['http://10.0.0.1:1'] }, 'another key'), false)
   t.equal(same({ endpoints: ['http://10.0.0.1:2'] }), false)
@@ -141,7 +146,7 @@ t.test('it is the same until a word of it changes, and never with files that may
   const ca = join(t.testdir(), 'ca.pem')
   writeFileSync(ca, '')
   const withFile = { endpoints: ['https://10.0.0.1:1'], tls: { ca } }
-  t.equal(open(t, withFile).isSame(serviceConfig(withFile), null), false)
+  t.equal(open(t, withFile).isSame(serviceConfig(withFile), null, null), false)
 })
 
 t.test('what runs at an endpoint is known to the service that replaces this one', async (t) => {
