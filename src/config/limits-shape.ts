@@ -53,7 +53,7 @@ const tarpit = z
 const ban = z
   .strictObject({
     after: count(10, 'Refusals of this limit to one client address.', 1, 1_000_000),
-    within: duration('10 minutes', 'In which time, on one gateway process.', 1000),
+    within: duration('10 minutes', 'In which time, over all nodes that share Redis.', 1000),
     for: duration('1 hour', 'How long the address is banned, on all nodes.', 1000),
   })
   .describe('Ban a client address that goes on while it is refused.')

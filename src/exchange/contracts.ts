@@ -200,7 +200,7 @@ export interface CounterState {
 export type OutagePolicy = 'local' | 'allow' | 'deny'
 
 export interface CounterOptions {
-  /** Part of the key in the store: letters, digits, dash. */
+  /** Part of the key in the store: letters, digits, dash, dot. */
   readonly name: string
   readonly points: number
   readonly windowMs: number

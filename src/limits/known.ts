@@ -15,7 +15,7 @@ export class Known {
   /** `name`: of the limit. `forMs`: how long a success is remembered. */
   constructor(name: string, store: CounterStore, forMs: number, statuses: readonly number[]) {
     const options = { points: POINTS, windowMs: forMs, blocks: [], onOutage: 'local' } as const
-    this.#counter = store.counter({ ...options, name: `${name}-known` })
+    this.#counter = store.counter({ ...options, name: `${name}.known` })
     this.#statuses = new Set(statuses)
   }
 

@@ -4,7 +4,7 @@
  */
 import type { LimitConfig, StoreConfig } from '../config/shape.ts'
 import { AddressCaps } from '../exchange/address-caps.ts'
-import type { CounterStore } from '../exchange/contracts.ts'
+import type { Counter, CounterStore } from '../exchange/contracts.ts'
 import { makeCidrMatcher } from '../http/address.ts'
 import { Key } from './key.ts'
 import { Known } from './known.ts'
@@ -16,8 +16,10 @@ type IsMember = (address: string) => boolean
 
 export interface BanAfter {
   readonly after: number
-  readonly withinMs: number
   readonly forMs: number
+  /** Refusals of all processes, and the store that it belongs to. */
+  readonly refusals: Counter
+  readonly store: CounterStore
 }
 
 export interface Rule {
@@ -68,8 +70,18 @@ export function compileRule(
     penalties: statuses.length === 0 ? null : new Map(statuses),
     known: known === undefined ? null : new Known(name, store, known.for, known.statuses),
     tarpit: tarpit === undefined ? null : new Tarpit(tarpit.delay, tarpit.max),
-    ban: ban === undefined ? null : { after: ban.after, withinMs: ban.within, forMs: ban.for },
+    ban: ban === undefined ? null : banAfter(name, ban, store),
     isDry: dryRun,
     isShown: !dryRun || config.dryRunShown,
   })
+}
+
+function banAfter(
+  name: string,
+  { after, within, for: forMs }: NonNullable<LimitConfig['ban']>,
+  store: CounterStore,
+): BanAfter {
+  // No limit's name has a dot.
+  const counted = { name: `${name}.refusals`, points: after, windowMs: within, blocks: [], onOutage: 'local' } as const
+  return { after, forMs, refusals: store.counter(counted), store }
 }

@@ -5,7 +5,7 @@
 import type { BanBook } from '../exchange/ban-book.ts'
 import type { AuditEvent, AuditLog, Metrics } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { AutoBan } from '../limits/auto-ban.ts'
+import { AutoBan, type Offender } from '../limits/auto-ban.ts'
 import { BoundedMap } from '../limits/bounded-map.ts'
 import type { LimitEvents, RefusalKind } from '../limits/limit-events.ts'
 import type { Rule } from '../limits/rule.ts'
@@ -32,7 +32,7 @@ export class LimitReport implements LimitEvents {
     this.#metrics = metrics
     this.#audit = audit
     this.#log = log
-    this.#autoBan = new AutoBan(bans, (x, rule, subject) => this.#onBan(x, rule, subject))
+    this.#autoBan = new AutoBan(bans, (offender) => this.#onBan(offender))
     this.#auditLines = new LineThrottle(AUDIT_LINES, 1000, (count) => {
       this.#audit.record({ ...NOBODY, reason: `${count} more clients in a second` })
     })
@@ -62,17 +62,18 @@ export class LimitReport implements LimitEvents {
     return true
   }
 
-  #onBan(x: Exchange, rule: Rule, subject: string): void {
+  #onBan({ rule, ban, subject, address, requestId, route }: Offender): void {
     this.#metrics.count('limit_refusals_total', 'ban', rule.name)
-    this.#log.warn('Banned an address that goes on while a limit refuses it', { ...factsOf(x, rule), subject })
+    const facts = { limit: rule.name, route, client: address, subject }
+    this.#log.warn('Banned an address that goes on while a limit refuses it', facts)
     this.#audit.record({
       event: 'authz_change',
       outcome: 'success',
       user: `limit ${rule.name}`,
-      address: x.clientAddress,
-      requestId: x.id,
+      address,
+      requestId,
       object: `ban ${subject}`,
-      reason: `${rule.ban?.after} refusals`,
+      reason: `${ban.after} refusals`,
     })
   }
 }

@@ -6,6 +6,7 @@ import t from 'tap'
 import { type Place, requestTransports } from '../kit/clients.ts'
 import { type Json, type ProcessGateway, publicListener, startGateway, testConfig } from '../kit/gateway.ts'
 import { startRedis } from '../kit/redis.ts'
+import { startMonitor } from '../kit/redis-monitor.ts'
 import { type HandshakeRefused, socketTransports } from '../kit/socket-clients.ts'
 import { startUpstream } from '../kit/upstream.ts'
 import { until, within } from '../kit/wait.ts'
@@ -22,9 +23,11 @@ const config = (): Json =>
     routes: [
       { path: '/*', service: 'chat', profiles: ['internet'], purpose: 'test', webSocket: true },
       { path: '/limited', service: 'chat', profiles: ['internet'], purpose: 'test', limits: ['one'] },
+      { path: '/together', service: 'chat', profiles: ['internet'], purpose: 'test', limits: ['together'] },
     ],
     limits: {
       one: { rate: '1 per hour', ban: { after: 3, within: '1 hour', for: '1 hour' } },
+      together: { rate: '1 per hour', ban: { after: 10, within: '1 hour', for: '1 hour' } },
       bans: { exempt: ['192.0.2.200'] },
       store: { redis: { url: redis.url, timeout: '5 seconds' } },
     },
@@ -134,6 +137,36 @@ t.test('who goes on while a limit refuses it is banned everywhere', async (t) =>
   const [ban] = JSON.parse((await run(['bans', '--json'], two)).out) as Json[]
   t.match(ban, { subject: '203.0.113.5', reason: '3 refusals by the limit one' })
   t.equal((await run(['unban', '203.0.113.5'])).code, 0)
+})
+
+t.test('refusals are counted over all nodes', async (t) => {
+  const monitor = await startMonitor(redis)
+  const clients = nodes.map((node) => requestTransports[0]!.open(placeOf(node)))
+  t.teardown(async () => {
+    monitor.close()
+    await Promise.all(clients.map((client) => client.close()))
+  })
+  const found: number[] = []
+  for (let i = 0; i < 7; i++) {
+    for (const client of clients) {
+      found.push((await client.ask({ path: '/together', headers: from('203.0.113.6') })).status)
+    }
+  }
+  t.equal(found.filter((status) => status === 200).length, 1)
+  // Fourteen requests, thirteen refusals at most: no node alone has seen ten.
+  for (const node of nodes) {
+    await until(
+      async () => (await statuses(node, '203.0.113.6', '/other')).every((status) => status === 403),
+      'the ban',
+    )
+  }
+  await monitor.flushed()
+  const telling = monitor.commands.filter(({ args }) => args.some((each) => each.includes('together.refusals')))
+  t.comment(`${telling.length} calls for ${found.filter((status) => status === 429).length} refusals`)
+  t.ok(telling.length > 0)
+  const audit = [...one.auditLines(), ...two.auditLines()].filter((line) => line.object === 'ban 203.0.113.6')
+  t.match(audit[0], { event: 'authz_change', user: 'limit together', reason: '10 refusals' })
+  t.equal((await run(['unban', '203.0.113.6'])).code, 0)
 })
 
 t.test("no page in the operator's browser can ban or list", async (t) => {
