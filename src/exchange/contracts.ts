@@ -9,6 +9,7 @@ import type { ErrorPages } from './error-pages.ts'
 import type { Exchange } from './exchange.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import type { MetricName } from './metric-names.ts'
+import type { OwnCount } from './own-count.ts'
 import type { SharedBans } from './shared-bans.ts'
 import type { SharedValues } from './shared-values.ts'
 import type { UnsentBytes } from './unsent-bytes.ts'
@@ -225,6 +226,8 @@ export interface Claim {
   readonly key: string
   /** Whole points, at least 1; 0 only looks. */
   readonly points: number
+  /** Null: everybody is counted together under the key. Only where it adds. */
+  readonly own: OwnCount | null
 }
 
 /** One state per claim, in their order; null where a refusal was known before the store was asked for this one. */

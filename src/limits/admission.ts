@@ -70,7 +70,7 @@ export class Admission {
         this.#refuse(x, 'limited', 'too-many-in-flight')
         return false
       }
-      claims.push(rule.limiter.claim(key))
+      claims.push(rule.limiter.claim(key, rule.known === null ? null : rule.known.ownCount(key, x)))
       asked.push(rule)
     }
     return true
@@ -113,7 +113,7 @@ export class Admission {
       const rule = asked[i]!
       const claim = claims[i]!
       if (rule.penalties !== null) chargeLater(x, rule, claim, store, events)
-      if (rule.known !== null) rule.known.rememberLater(x, rule.known.keyOf(rule.key.of(x) ?? '', x), store)
+      if (claim.own !== null) rule.known!.rememberLater(x, claim.own, store)
     }
     return GO
   }

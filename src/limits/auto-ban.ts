@@ -114,7 +114,7 @@ class Tally {
 
   /** What the store is still to be told. */
   claim(): Claim {
-    const claim = { counter: this.ban.refusals, key: this.key, points: this.untold }
+    const claim = { counter: this.ban.refusals, key: this.key, points: this.untold, own: null }
     this.untold = 0
     return claim
   }

@@ -60,7 +60,7 @@ class LateLimits {
     if (!this.early.take(x, taken)) return DONE
     if (claims.length === 0) return GO
     const refusal = this.all.parts.store.refusal(claims)
-    if (refusal !== null) return new Asking(this.all, x, taken, null).conclude(refusal)
+    if (refusal !== null) return this.all.decide(x, taken, refusal)
     x.owed = new OwedLimits(x, this, taken)
     return GO
   }

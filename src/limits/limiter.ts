@@ -3,6 +3,7 @@
  */
 import type { LimitConfig, StoreConfig } from '../config/shape.ts'
 import type { Claim, Counter, CounterOptions, CounterState, CounterStore, OutagePolicy } from '../exchange/contracts.ts'
+import type { OwnCount } from '../exchange/own-count.ts'
 
 export class Limiter {
   readonly name: string
@@ -25,8 +26,8 @@ export class Limiter {
   }
 
   /** One point under this key, for a step of the store. */
-  claim(key: string): Claim {
-    return { counter: this.#counter, key, points: 1 }
+  claim(key: string, own: OwnCount | null): Claim {
+    return { counter: this.#counter, key, points: 1, own }
   }
 
   /** False where an outage policy spoke that counts nothing. */

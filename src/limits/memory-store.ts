@@ -26,12 +26,13 @@ export class MemoryStore implements CounterStore {
     let isRefused = false
     // A single claim refuses nobody but itself.
     for (let i = 0; claims.length > 1 && !isRefused && i < claims.length; i++) {
-      const { counter, key, points } = claims[i] as MemoryClaim
-      isRefused = !counter.rule.isDry && counter.refuses(key, points)
+      const { counter, points } = claims[i] as MemoryClaim
+      isRefused = !counter.rule.isDry && counter.refuses(keyOf(claims[i] as MemoryClaim), points)
     }
     const states = []
     for (let i = 0; i < claims.length; i++) {
-      const { counter, key, points } = claims[i] as MemoryClaim
+      const { counter, points } = claims[i] as MemoryClaim
+      const key = keyOf(claims[i] as MemoryClaim)
       const counts = points !== 0 && (!isRefused || counter.refuses(key, points))
       states.push(counts ? counter.addNow(key, points) : counter.lookNow(key))
     }
@@ -39,8 +40,8 @@ export class MemoryStore implements CounterStore {
   }
 
   refusal(claims: readonly Claim[]): ClaimStates | null {
-    for (const { counter, key, points } of claims as readonly MemoryClaim[]) {
-      if (!counter.rule.isDry && counter.refuses(key, points)) return this.claim(claims)
+    for (const claim of claims as readonly MemoryClaim[]) {
+      if (!claim.counter.rule.isDry && claim.counter.refuses(keyOf(claim), claim.points)) return this.claim(claims)
     }
     return null
   }
@@ -52,4 +53,10 @@ export class MemoryStore implements CounterStore {
 
 interface MemoryClaim extends Claim {
   readonly counter: MemoryCounter
+}
+
+/** Under which key a claim is counted now. */
+function keyOf({ counter, key, points, own }: MemoryClaim): string {
+  if (own === null || !counter.refuses(key, points)) return key
+  return (own.known as MemoryCounter).lookNow(own.key).used > 0 ? own.key : key
 }

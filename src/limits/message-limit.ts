@@ -29,7 +29,7 @@ export function makeMessageLimit(rules: readonly Rule[], parts: MessageLimitPart
         if (rule.isExempt?.(x.clientAddress)) continue
         const key = rule.key.of(x, event)
         if (key === null) continue
-        claims.push(rule.limiter.claim(key))
+        claims.push(rule.limiter.claim(key, null))
         asked.push(rule)
       }
       if (claims.length === 0) return true

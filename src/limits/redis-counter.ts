@@ -12,6 +12,7 @@ import type {
   Metrics,
   OutagePolicy,
 } from '../exchange/contracts.ts'
+import { OWN, type OwnCount } from '../exchange/own-count.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { lookedAt, MemoryCounter } from './memory-counter.ts'
 import { stateOf, type WindowRule } from './window.ts'
@@ -67,7 +68,10 @@ export class RedisCounter implements Counter {
 
   /** The key in Redis. What stands in braces decides where it lives in a Cluster: the same for all counters. */
   redisKey(key: string): string {
-    return `${this.#prefix}:{${tagOf(key)}}`
+    const at = key.indexOf(OWN)
+    if (at === -1) return `${this.#prefix}:{${tagOf(key)}}`
+    // Beside the common one.
+    return `${this.#prefix}:{${tagOf(key.slice(0, at))}}|${key.slice(at + 1)}`
   }
 
   /** The refusal that a key is known to get; null where Redis must be asked. */
@@ -79,8 +83,11 @@ export class RedisCounter implements Counter {
     return null
   }
 
-  /** What Redis answered for a claim. `used` -1: a key of another kind, which is no outage. */
-  stateFrom(key: string, points: number, used: number, resetMs: number): CounterState {
+  /**
+   * What Redis answered for a claim. `used` -1: a key of another kind, which is no outage. A refusal is known to hold for `own`
+   * only, where that is not null.
+   */
+  stateFrom(key: string, points: number, own: OwnCount | null, used: number, resetMs: number): CounterState {
     if (used < 0) {
       this.#metrics.count('limit_store_total', 'key-error')
       return this.degraded(key, points, true)
@@ -89,7 +96,7 @@ export class RedisCounter implements Counter {
       const state = stateOf(this.rule, used, resetMs, false)
       return points === 0 ? lookedAt(state) : state
     }
-    this.#noteRefused(key, resetMs)
+    this.#noteRefused(own === null ? key : own.key, resetMs)
     // So that an outage does not set a blocked client free.
     if (this.rule.blocks.length > 0) this.#local.blockNow(key, resetMs)
     return this.#overLimit(resetMs)
@@ -147,7 +154,7 @@ export class RedisCounter implements Counter {
   #claim(key: string, points: number): Promise<CounterState> {
     return new Promise((resolve) => {
       const onStates = (states: ClaimStates) => resolve(states[0]!)
-      const states = this.#steps.claim([{ counter: this, key, points }], { onStates })
+      const states = this.#steps.claim([{ counter: this, key, points, own: null }], { onStates })
       if (states !== null) onStates(states)
     })
   }

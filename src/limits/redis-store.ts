@@ -91,8 +91,8 @@ function knownRefusals(claims: readonly RedisClaim[]): ClaimStates | null {
   const now = performance.now()
   let states: (CounterState | null)[] | null = null
   for (let i = 0; i < claims.length; i++) {
-    const { counter, key } = claims[i]!
-    const refusal = counter.rule.isDry ? null : counter.knownRefusal(key, now)
+    const { counter, key, own } = claims[i]!
+    const refusal = counter.rule.isDry ? null : counter.knownRefusal(own === null ? key : own.key, now)
     if (refusal === null) continue
     states ??= new Array<CounterState | null>(claims.length).fill(null)
     states[i] = refusal

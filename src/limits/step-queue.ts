@@ -3,6 +3,7 @@
  * hands the answers out. In a Cluster it is one call per key text, which go to their nodes side by side. It knows no policy.
  */
 import type { Claim, ClaimStates, ClaimWaiter, CounterState, Metrics } from '../exchange/contracts.ts'
+import { OWN } from '../exchange/own-count.ts'
 import type { RedisCounter } from './redis-counter.ts'
 import type { RedisLink } from './redis-link.ts'
 import { wholePoints } from './window.ts'
@@ -43,7 +44,7 @@ export class StepQueue {
   claim(claims: readonly RedisClaim[], waiter: ClaimWaiter, onDown: OnDown): void {
     const ask = new Ask(claims, waiter, onDown, this.#metrics)
     if (!this.#isCluster) return this.#add('', new ClaimPart(ask, claims, null), claims)
-    const byKey = Map.groupBy(claims.keys(), (index) => claims[index]!.key)
+    const byKey = Map.groupBy(claims.keys(), (index) => placeOf(claims[index]!.key))
     for (const [key, indices] of byKey) {
       const own = indices.map((index) => claims[index]!)
       this.#add(key, new ClaimPart(ask, own, indices), own)
@@ -53,7 +54,7 @@ export class StepQueue {
   /** Resolves to whether Redis did it. */
   write(counter: RedisCounter, key: string, operation: string): Promise<boolean> {
     return new Promise((resolve) => {
-      const batch = this.#batchFor(this.#isCluster ? key : '')
+      const batch = this.#batchFor(this.#isCluster ? placeOf(key) : '')
       batch.open({ onValues: () => resolve(true), onFailed: () => resolve(false) })
       batch.add(counter, key, operation)
     })
@@ -62,8 +63,12 @@ export class StepQueue {
   #add(tag: string, part: ClaimPart, claims: readonly RedisClaim[]): void {
     const batch = this.#batchFor(tag)
     batch.open(part)
-    for (const { counter, key, points } of claims) {
-      batch.add(counter, key, points === 0 ? '0' : String(wholePoints(points)))
+    for (const { counter, key, points, own } of claims) {
+      const operation = points === 0 ? '0' : String(wholePoints(points))
+      batch.add(counter, key, operation)
+      if (own === null) continue
+      batch.add(own.known as RedisCounter, own.key, '0k')
+      batch.add(counter, own.key, `${operation}o`)
     }
   }
 
@@ -149,6 +154,12 @@ class Batch {
   }
 }
 
+/** Keys with the same text are at the same place in a Cluster, those of single clients with the common one. */
+function placeOf(key: string): string {
+  const at = key.indexOf(OWN)
+  return at === -1 ? key : key.slice(0, at)
+}
+
 /** Answers claims that Redis did not. */
 export type OnDown = (claims: readonly RedisClaim[]) => readonly CounterState[]
 
@@ -196,9 +207,14 @@ class ClaimPart implements Part {
   }
 
   onValues(values: readonly number[], at: number): void {
+    let next = at
     for (let i = 0; i < this.#claims.length; i++) {
-      const { counter, key, points } = this.#claims[i]!
-      this.#take(i, counter.stateFrom(key, points, values[at + 2 * i]!, values[at + 2 * i + 1]!))
+      const { counter, key, points, own } = this.#claims[i]!
+      // Behind a common count the known one and the client's own: `used` and milliseconds of each.
+      const isOwn = own !== null && values[next]! > counter.rule.capacity && values[next + 2]! > 0
+      const from = isOwn ? next + 4 : next
+      this.#take(i, counter.stateFrom(isOwn ? own.key : key, points, own, values[from]!, values[from + 1]!))
+      next += own === null ? 2 : 6
     }
   }
 

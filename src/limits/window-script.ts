@@ -9,6 +9,8 @@
  * Keys: one per claim. First argument: the asks, `;` between them, each a list of `rule,points` with `/` between them; then
  * the rules as `ruleText` writes them. Points: more than 0 are added, 0 looks, less than 0 blocks for so many milliseconds,
  * and an `x` behind them forgets the key. The claims of an ask are counted together or, where one is refused that is not dry, not at all.
+ * Behind a claim may stand one with `k` and one with `o`: where the claim is refused and the key of `k` has a count, `o` is asked in
+ * place of the claim, which is left as it was; else `o` is left.
  *
  * Answer: two numbers per claim, `used` (over capacity: refused; -1: the key is of another kind) and milliseconds until
  * the window or the block ends.
@@ -38,7 +40,7 @@ for i = 2, #ARGV do
   end
 end
 -- One claim each, by the place of its key: its rule, points and what its value says as of now.
-local rule, points, gone, used, ends, till, strikes, over = {}, {}, {}, {}, {}, {}, {}, {}
+local rule, points, mark, used, ends, till, strikes, over, left = {}, {}, {}, {}, {}, {}, {}, {}, {}
 local function write(k)
   local r, u, life = rule[k], used[k], 0
   local value = u .. ' ' .. ends[k]
@@ -51,7 +53,7 @@ local function write(k)
 end
 local out = {}
 local k, first = 0, 1
-for index, operation, x, last in gmatch(ARGV[1], '(%d+),(-?%d+)(x?)(;?)') do
+for index, operation, letter, last in gmatch(ARGV[1], '(%d+),(-?%d+)([xko]?)(;?)') do
   k = k + 1
   local r, p = index + 0, operation + 0
   local value = redis.pcall('get', KEYS[k])
@@ -81,21 +83,26 @@ for index, operation, x, last in gmatch(ARGV[1], '(%d+),(-?%d+)(x?)(;?)') do
       end
     end
   end
-  rule[k], points[k], gone[k], used[k], ends[k], till[k], strikes[k] = r, p, x == 'x', u, e, b, s
+  rule[k], points[k], mark[k], used[k], ends[k], till[k], strikes[k] = r, p, letter, u, e, b, s
   if state == 0 and (b > now or (p > 0 and u + p > capacities[r])) then state = 1 end
   over[k] = state
   if last == ';' or k == #KEYS then
     local refused = false
     for i = first, k do
+      if mark[i] == 'k' then left[over[i - 1] == 1 and over[i] == 0 and used[i] > 0 and i - 1 or i + 1] = true end
+    end
+    for i = first, k do
       local r = rule[i]
-      if over[i] < 2 and not dries[r] and (over[i] == 1 or used[i] + max(1, points[i]) > capacities[r]) then refused = true end
+      if not left[i] and over[i] < 2 and not dries[r] and (over[i] == 1 or used[i] + max(1, points[i]) > capacities[r]) then refused = true end
     end
     for i = first, k do
       local r, p = rule[i], points[i]
       local u = used[i]
       if over[i] == 2 then
         u = -1
-      elseif gone[i] then
+      elseif left[i] then
+        if over[i] == 1 then u = capacities[r] + 1 end
+      elseif mark[i] == 'x' then
         call('del', KEYS[i])
       elseif p < 0 then
         used[i], till[i] = 0, now - p

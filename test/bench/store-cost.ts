@@ -37,7 +37,7 @@ function ours(store: LimitStore, limits: number): Ask {
     const key = addressOf(i % 5000)
     const { promise, resolve } = Promise.withResolvers<unknown>()
     const states = store.claim(
-      counters.map((counter) => ({ counter, key, points: 1 })),
+      counters.map((counter) => ({ counter, key, points: 1, own: null })),
       { onStates: resolve },
     )
     return states === null ? promise : null

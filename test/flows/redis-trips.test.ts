@@ -10,7 +10,7 @@ import { WINDOW_SCRIPT } from '../../src/limits/window-script.ts'
 import { type Ask, type Reply, requestTransports } from '../kit/clients.ts'
 import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { startRedis } from '../kit/redis.ts'
-import { startMonitor } from '../kit/redis-monitor.ts'
+import { type MonitoredCommand, startMonitor } from '../kit/redis-monitor.ts'
 import { keycloakClaims, makeKey, makeToken, startKeyServer } from '../kit/token-maker.ts'
 import { startUpstream } from '../kit/upstream.ts'
 import { until } from '../kit/wait.ts'
@@ -25,6 +25,11 @@ const base = t.testdir({ 'ca.pem': provider.ca })
 const accounts = join(base, 'accounts.json')
 mkdirSync(join(base, 'transcripts'))
 writeFileSync(accounts, JSON.stringify({ accounts: { ada: { password: hash } } }), { mode: 0o600 })
+upstream.on('/account', async (request, response) => {
+  let body = ''
+  for await (const piece of request) body += piece
+  response.writeHead(body.includes('right') ? 204 : 401).end()
+})
 t.teardown(async () => {
   await redis.kill()
   await upstream.close()
@@ -55,6 +60,7 @@ const CONFIG = testConfig(upstream.url, {
     { ...route, path: '/many', limits: ['wide', 'narrow', 'per-route', 'tight'] },
     { ...route, path: '/login', limits: ['wide', 'per-account', 'per-field', 'tight'], maxBody: '256 KB' },
     { ...route, path: '/agents', limits: ['wide', 'per-user', 'tight'], signIn: 'keycloak' },
+    { ...route, path: '/account', limits: ['wide', 'account'] },
     { ...route, path: '/both', limits: ['wide', 'per-user', 'per-account'], signIn: 'keycloak' },
   ],
   limits: {
@@ -64,6 +70,7 @@ const CONFIG = testConfig(upstream.url, {
     tight: { rate: '3 per hour', block: '1 hour' },
     'per-route': { by: ['address', 'route'], rate: NOT_REACHED },
     'per-account': { by: 'field user', rate: NOT_REACHED },
+    account: { by: 'field user', rate: '2 per hour', known: { statuses: [204] } },
     'per-field': { by: ['address', 'field other'], rate: NOT_REACHED },
     'per-user': { by: 'user', rate: '5 per hour' },
     store: { redis: { url: redis.url, timeout: '10 seconds' }, onOutage: 'deny' },
@@ -105,7 +112,9 @@ for (const transport of requestTransports) {
         .slice(from)
         .filter(({ name, args }) => name.startsWith('eval') && !args.some((each) => each.includes('{bans}')))
       const ofSignIn = calls.filter(({ args }) => args.some((each) => each.includes(':sign-in-')))
-      const ofLimits = calls.filter((call) => !ofSignIn.includes(call))
+      // What is remembered of an answer after it was given, nobody waited for.
+      const isAfter = ({ args }: MonitoredCommand) => args[1] === '1' && args[2]!.includes('.known:')
+      const ofLimits = calls.filter((call) => !ofSignIn.includes(call) && !isAfter(call))
       const bytes = ofLimits.reduce((sum, call) => sum + call.bytes, 0)
       const limits = ofLimits.map(({ args }) => Number(args[1]))
       t.comment(
@@ -140,6 +149,19 @@ for (const transport of requestTransports) {
     t.match(await known('192.0.2.3', '/many'), { status: 429, calls: 0 }, 'over, and known to be')
     t.match(await known('192.0.2.3', '/login', large), { status: 429, calls: 0 }, 'without looking at the body')
     t.match(await known('192.0.2.3', '/agents', { headers: bearer('rubbish') }), { status: 429, calls: 0 })
+
+    const login = (address: string, user: string) => cost(address, '/account', json({ user }))
+    t.match(
+      await login('192.0.2.10', 'right'),
+      { status: 204, calls: 1, limits: [5] },
+      'its success is remembered after it',
+    )
+    await until(async () => (await redis.command('KEYS *account.known*')).includes('192.0.2.10'), 'that')
+    for (const address of ['192.0.2.11', '192.0.2.12']) await login(address, 'right')
+    t.match(await login('192.0.2.10', 'right'), { status: 204, calls: 1 }, 'over, and known: no further question')
+    const stranger = await cost('192.0.2.13', '/account', json({ user: 'right' }))
+    t.match(stranger, { status: 429, calls: 1 }, 'over, and a stranger: none either')
+    t.match(await known('192.0.2.13', '/account', json({ user: 'right' })), { status: 429, calls: 0 })
 
     const right = token({ preferred_username: `ada ${transport.name}` })
     t.match(await cost('192.0.2.4', '/agents', { headers: bearer(right) }), { status: 200, calls: 1, limits: [4] })

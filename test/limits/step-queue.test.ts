@@ -24,7 +24,7 @@ function open(isCluster = false) {
   const told: ClaimStates[] = []
   const ask = (...keys: string[]) =>
     queue.claim(
-      keys.map((key) => ({ counter, key, points: 1 })),
+      keys.map((key) => ({ counter, key, points: 1, own: null })),
       { onStates: (states) => void told.push(states) },
       (claims) => claims.map(({ key }) => counter.degraded(key, 1, true)),
     )

@@ -5,6 +5,7 @@ import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import t from 'tap'
 import type { StoreConfig } from '../../src/config/shape.ts'
 import type { Claim, ClaimStates, CounterOptions, CounterState } from '../../src/exchange/contracts.ts'
+import { ownKey } from '../../src/exchange/own-count.ts'
 import { type LimitStore, makeStore } from '../../src/limits/store.ts'
 import { WINDOW_SCRIPT } from '../../src/limits/window-script.ts'
 import { startRedis } from '../kit/redis.ts'
@@ -56,7 +57,7 @@ for (const [where, store] of STORES) {
     for (const order of ['wide first', 'narrow first']) {
       const wide = options(`wide-${order[0]}`, 10)
       const narrow = options(`narrow-${order[0]}`, 2)
-      const claims = [wide, narrow].map((each) => ({ counter: store.counter(each), key: 'a', points: 1 }))
+      const claims = [wide, narrow].map((each) => ({ counter: store.counter(each), key: 'a', points: 1, own: null }))
       if (order === 'narrow first') claims.reverse()
       for (let i = 0; i < 3; i++) await step(store, claims)
       t.equal(await used(store, wide, 'a'), 2, order)
@@ -66,7 +67,7 @@ for (const [where, store] of STORES) {
   t.test(`${where}: a dry counter tells and holds nothing up`, async (t) => {
     const dry = options('dry', 1, { dryRun: true, blocks: [60_000] })
     const wide = options('beside-dry', 10)
-    const claims = [dry, wide].map((each) => ({ counter: store.counter(each), key: 'a', points: 1 }))
+    const claims = [dry, wide].map((each) => ({ counter: store.counter(each), key: 'a', points: 1, own: null }))
     t.same(allowed(await step(store, claims)), [true, true])
     t.same(allowed(await step(store, claims)), [false, true])
     t.same(allowed(await step(store, claims)), [false, true])
@@ -77,8 +78,8 @@ for (const [where, store] of STORES) {
     const seen = options('seen', 1)
     const other = options('other', 5)
     const claims = [
-      { counter: store.counter(seen), key: 'a', points: 0 },
-      { counter: store.counter(other), key: 'a', points: 2 },
+      { counter: store.counter(seen), key: 'a', points: 0, own: null },
+      { counter: store.counter(other), key: 'a', points: 2, own: null },
     ]
     t.same(allowed(await step(store, claims)), [true, true])
     t.equal(await used(store, seen, 'a'), 0)
@@ -112,8 +113,49 @@ for (const [where, store] of STORES) {
   })
 }
 
+for (const [where, store] of STORES) {
+  t.test(
+    `${where}: a known client is counted by itself where the common count is used up, in the same step`,
+    async (t) => {
+      const name = `own-${where === 'in Redis' ? 'r' : 'm'}`
+      const [account, wide] = [options(name, 3), options(`${name}-wide`, 100)].map((each) => store.counter(each))
+      const known = store.counter(options(`${name}.known`, 1_000_000))
+      await known.add(ownKey('anna', 'home'))
+      const ask = async (client: string) => {
+        const own = { known, key: ownKey('anna', client) }
+        const claims = [
+          { counter: account!, key: 'anna', points: 1, own },
+          { counter: wide!, key: client, points: 1, own: null },
+        ]
+        return step(store, claims)
+      }
+      for (let i = 0; i < 3; i++) t.same(allowed(await ask(`stranger ${i}`)), [true, true], 'in common')
+      t.equal((await ask('stranger 4'))[0]!.allowed, false)
+      const owns = []
+      for (let i = 0; i < 5; i++) owns.push((await ask('home'))[0])
+      t.same(
+        owns.map((state) => [state!.allowed, state!.remaining]),
+        [
+          [true, 2],
+          [true, 1],
+          [true, 0],
+          [false, 0],
+          [false, 0],
+        ],
+      )
+      t.equal((await wide!.get('home'))!.used, 3, 'all or nothing with the others')
+      t.equal(await wide!.get('stranger 4'), null)
+      t.equal((await account!.get('anna'))!.used > 2, true, 'the common count stays used up')
+    },
+  )
+}
+
 t.test('any sequence of steps gives the same answers in Redis and in memory', async (t) => {
-  const claim = fc.record({ rule: fc.nat(3), key: fc.constantFrom('a', 'b', '{x}y', '}', 'ü'), points: fc.nat(3) })
+  const CLIENTS = ['2001:db8::/64', '192.0.2.1', 'stranger']
+  const claim = fc.record({
+    ...{ rule: fc.nat(3), key: fc.constantFrom('a', 'b', '{x}y', '}', 'ü'), points: fc.nat(3) },
+    client: fc.option(fc.constantFrom(...CLIENTS)),
+  })
   const steps = fc.array(
     fc.uniqueArray(claim, { minLength: 1, maxLength: 4, selector: ({ rule, key }) => `${rule} ${key}` }),
     { minLength: 1, maxLength: 15 },
@@ -128,12 +170,20 @@ t.test('any sequence of steps gives the same answers in Redis and in memory', as
         options(`p${run}-c`, 4, { blocks: [500_000, 900_000] }),
         options(`p${run}-d`, 2, { dryRun: true }),
       ]
+      const known = options(`p${run}.known`, 1_000_000)
+      for (const store of [shared, local]) {
+        for (const client of CLIENTS.slice(0, 2)) await store.counter(known).add(ownKey('a', client))
+        await store.counter(known).add(ownKey('{x}y', CLIENTS[0]!))
+      }
       for (const each of list) {
         const [there, here] = await Promise.all(
           [shared, local].map((store) =>
             step(
               store,
-              each.map(({ rule, key, points }) => ({ counter: store.counter(rules[rule]!), key, points })),
+              each.map(({ rule, key, points, client }) => ({
+                ...{ counter: store.counter(rules[rule]!), key, points },
+                own: client === null || points === 0 ? null : { known: store.counter(known), key: ownKey(key, client) },
+              })),
             ),
           ),
         )
@@ -175,7 +225,7 @@ t.test('requests of one turn are one command, whatever their number and that of 
   const ask = (key: string) =>
     step(
       shared,
-      rules.map((counter) => ({ counter, key, points: 1 })),
+      rules.map((counter) => ({ counter, key, points: 1, own: null })),
     )
   await ask('warm')
   const client = new Redis(redis.url)

@@ -10,6 +10,7 @@ import t from 'tap'
 import { accessByUrl, type RedisAccess } from '../../src/config/redis-access.ts'
 import type { StoreConfig } from '../../src/config/shape.ts'
 import type { Claim, ClaimStates, CounterOptions, OutagePolicy } from '../../src/exchange/contracts.ts'
+import { ownKey } from '../../src/exchange/own-count.ts'
 import { type LimitStore, makeStore } from '../../src/limits/store.ts'
 import { makeCertificate, writePair } from '../kit/certificates.ts'
 import { freePort, startRedis } from '../kit/redis.ts'
@@ -141,8 +142,9 @@ t.test('Cluster: exact, one claim refused holds back those with its key, and a d
     counter: one.store.counter(options(name, name === 'wide' ? 10 : 1)),
     key: 'both',
     points: 1,
+    own: null,
   }))
-  const elsewhere = { counter: one.store.counter(options('by-user', 10)), key: 'another key', points: 1 }
+  const elsewhere = { counter: one.store.counter(options('by-user', 10)), key: 'another key', points: 1, own: null }
   t.same(
     (await step(one.store, [...claims, elsewhere])).map((state) => state?.used),
     [1, 1, 1],
@@ -154,6 +156,16 @@ t.test('Cluster: exact, one claim refused holds back those with its key, and a d
   )
   t.equal(refused[1]!.used, 1, 'not counted')
   t.equal(refused[2]!.used, 2, 'another key may live on another node: that one is')
+  const common = { counter: one.store.counter(options('account', 1)), key: 'anna', points: 1 }
+  const known = one.store.counter(options('account.known', 1000))
+  await known.add(ownKey('anna', '2001:db8::/64'))
+  const login = (client: string) => step(one.store, [{ ...common, own: { known, key: ownKey('anna', client) } }])
+  const logins = [await login('stranger'), await login('other'), await login('2001:db8::/64')]
+  t.same(
+    logins.map(([state]) => state?.allowed),
+    [true, false, true],
+    'common count, known client and its own count live together',
+  )
   t.equal(await one.store.bans.ban('192.0.2.1', 60_000, ''), 'done')
   await until(() => two.store.bans.list.has('192.0.2.1'), 'the ban')
 
