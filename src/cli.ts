@@ -1,9 +1,9 @@
 /** The command line: finds the command, runs it, says what failed. What the commands do stands elsewhere. */
-import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { COMMANDS, type CommandName, commandHelpText, groupHelpText, helpText, isCommand } from './cli/help.ts'
 import { OPTIONS, SUBJECTS } from './cli/options.ts'
 import { complain, DONE, FAILED, print, UsageError } from './cli/said.ts'
+import { ownVersion } from './config/own-version.ts'
 import { ConfigurationError } from './errors.ts'
 
 const USED_WRONGLY = 2
@@ -86,7 +86,7 @@ async function dispatch(words: readonly string[]): Promise<number> {
     return USED_WRONGLY
   }
   if (first === '--help' || first === '-h') return print(helpText())
-  if (first === '--version' || first === '-v') return print(`portcullis ${version()}\n`)
+  if (first === '--version' || first === '-v') return print(`portcullis ${ownVersion()}\n`)
   if (first === 'help') {
     const [asked] = joined(rest)
     if (asked === undefined) return print(helpText())
@@ -109,11 +109,6 @@ function joined(words: readonly string[]): string[] {
   const [first, second, ...rest] = words
   const isGroup = Object.keys(COMMANDS).some((name) => name.startsWith(`${first} `))
   return isGroup && second !== undefined && !second.startsWith('-') ? [`${first} ${second}`, ...rest] : [...words]
-}
-
-function version(): string {
-  const file = new URL('../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 async function commandOf(word: string): Promise<CommandName> {

@@ -2,6 +2,7 @@
  * The running gateway: sockets and the plan they serve, exchanged at a reload as a whole or not at all, and drained at the
  * end. It knows no request.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AcmeCare } from './acme/care.ts'
 import { type LoadedConfiguration, loadConfiguration } from './config/load.ts'
 import { located } from './config/located.ts'
@@ -23,10 +24,12 @@ import { GatewayMetrics } from './observe/metrics.ts'
 import { addGatewayGauges } from './plan/gateway-gauges.ts'
 import { LimitReport } from './plan/limit-events.ts'
 import { makePlan, type Plan } from './plan/plan.ts'
+import { readinessOf, type StandingFacts } from './plan/readiness.ts'
 import { addServiceGauges } from './plan/service-gauges.ts'
+import { statusBook } from './plan/status.ts'
 import { succeed, whenNamed } from './plan/succession.ts'
 import { makeAdmin } from './responders/admin.ts'
-import { isCutOff, serviceBook } from './upstream/service-view.ts'
+import { serviceBook } from './upstream/service-view.ts'
 
 export interface GatewayOptions {
   readonly configPath: string
@@ -62,6 +65,11 @@ export class Gateway {
   #limitReport: LimitReport | null = null
   #plan: Plan | null = null
   readonly #services = serviceBook(() => this.#plan?.services)
+  readonly #status = statusBook({
+    ...{ metrics: this.#metrics, bans: this.#bans, listeners: this.#listeners },
+    certificates: this.#certificates.served,
+    standing: () => this.#standing(),
+  })
   #configuration: Configuration | null = null
   #log: CurrentLog | null = null
   #logKey = ''
@@ -197,11 +205,11 @@ export class Gateway {
         acmePairs: this.#certificates.acmePairs,
         challenges: this.#acme.challenges,
         adminResponder: makeAdmin({
-          isReady: () => this.#readiness(),
+          isReady: () => readinessOf(this.#standing()),
           metrics: this.#metrics,
           ...{ bans: this.#bans, maintenance: this.#maintenance },
           ...{ renewals: this.#acme, services: this.#services },
-          audit: log.audit,
+          ...{ audit: log.audit, status: this.#status },
         }),
       })
       await whenNamed(plan.services)
@@ -244,11 +252,13 @@ export class Gateway {
   }
 
   #sayChanges(changed: { opened: readonly ListenerAddress[]; closed: readonly ListenerAddress[] }): void {
-    for (const { setting, host, port } of changed.opened) {
-      this.#log?.gateway.info('Listening', { setting, address: `${host}:${port}` })
-    }
-    for (const { setting, host, port } of changed.closed) {
-      this.#log?.gateway.info('Listening no more', { setting, address: `${host}:${port}` })
+    for (const [message, addresses] of Object.entries({
+      Listening: changed.opened,
+      'Listening no more': changed.closed,
+    })) {
+      for (const { setting, host, port } of addresses) {
+        this.#log?.gateway.info(message, { setting, address: `${host}:${port}` })
+      }
     }
   }
 
@@ -270,15 +280,10 @@ export class Gateway {
     this.#log?.gateway.error('Connections cannot be accepted', { setting, code })
   }
 
-  #readiness(): { ready: boolean; reasons: string[] } {
-    const reasons: string[] = []
-    if (this.#draining) reasons.push('draining')
-    const denies = this.#configuration?.limits.store.onOutage === 'deny'
-    if (denies && this.#store?.isUp === false)
-      reasons.push('the limit store does not answer, and limits are set to deny')
-    reasons.push(...this.#certificates.troubles)
-    if (isCutOff(this.#services)) reasons.push('no endpoint of any service is up')
-    return { ready: reasons.length === 0, reasons }
+  #standing(): StandingFacts {
+    const { troubles: certificateTroubles } = this.#certificates
+    const facts = { plan: this.#plan, configuration: this.#configuration, services: this.#services }
+    return { ...facts, certificateTroubles, isDraining: this.#draining, isStoreUp: this.#store?.isUp !== false }
   }
 
   // --- the end ---
@@ -339,12 +344,6 @@ const RELOAD_EVENT = { ...OWN, event: 'sys_reload' } as const
 /** The store is kept over a reload where this stays the same. */
 function storeKeyOf(config: StoreConfig, access: RedisAccess | null): string {
   return JSON.stringify([access, config.redis])
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
 }
 
 function ignoreError(): void {}

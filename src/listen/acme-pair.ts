@@ -35,7 +35,7 @@ export class AcmePairs {
   ): LoadedCertificate {
     const found = this.#read(place, profile, listener, say)
     const served = found ?? this.#stillGood(place) ?? temporary(place)
-    if (found === null && served.issuer === null && served.subject.includes(ORGANISATION)) {
+    if (found === null && isTemporary(served)) {
       say(
         `A temporary self-signed certificate serves ${place.names.join(', ')} until one is issued: browsers will warn`,
       )
@@ -71,6 +71,11 @@ export class AcmePairs {
 }
 
 const ORGANISATION = 'portcullis temporary'
+
+/** Does it only serve until one is issued? */
+export function isTemporary({ issuer, subject }: LoadedCertificate): boolean {
+  return issuer === null && subject.includes(ORGANISATION)
+}
 
 function temporary({ names, cert: certFile, key: keyFile }: AcmePairPlace): LoadedCertificate {
   const { certificate, cert, key } = makeOwnCertificate({

@@ -1,7 +1,7 @@
 /** What outlives a plan about served certificates: those loaded before, their OCSP answers, and the watch on their end. */
 import type { Metrics } from '../exchange/contracts.ts'
 import { AcmePairs } from './acme-pair.ts'
-import { CertificateExpiry, type ServedCertificates } from './certificate-expiry.ts'
+import { type CertificateEnd, CertificateExpiry, type ServedCertificates } from './certificate-expiry.ts'
 import { CertificateCache } from './certificates.ts'
 import { Stapler } from './stapler.ts'
 
@@ -23,6 +23,11 @@ export class CertificateCare {
     this.cache.settle()
     this.stapler.settle()
     this.#expiry.watch(served)
+  }
+
+  /** Those that end first, and how many there are in all. */
+  get served(): { readonly ends: readonly CertificateEnd[]; readonly count: number } {
+    return this.#expiry
   }
 
   /** Values of the metric on their ends: listener, first name and file, and Unix time. */

@@ -21,6 +21,8 @@ export interface CertificateEnd {
   readonly name: string
   readonly file: string
   readonly expiresAt: Date
+  readonly warnDays: readonly number[]
+  readonly certificate: LoadedCertificate
 }
 
 const DAY_MS = 86_400_000
@@ -69,15 +71,20 @@ export class CertificateExpiry {
     }
   }
 
+  /** How many are served in all. */
+  get count(): number {
+    return this.#served.reduce((sum, { certificates }) => sum + certificates.length, 0)
+  }
+
   /** Those that end first, soonest first. */
   get ends(): CertificateEnd[] {
     return this.#served
-      .flatMap(({ listener, certificates }) =>
-        certificates.map(({ names, certFile, expiresAt }) => ({
-          listener,
-          name: names[0] ?? '',
-          file: certFile,
-          expiresAt,
+      .flatMap(({ listener, certificates, warnDays }) =>
+        certificates.map((certificate) => ({
+          ...{ listener, warnDays, certificate },
+          name: certificate.names[0] ?? '',
+          file: certificate.certFile,
+          expiresAt: certificate.expiresAt,
         })),
       )
       .sort((one, other) => one.expiresAt.getTime() - other.expiresAt.getTime())

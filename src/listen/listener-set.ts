@@ -48,6 +48,15 @@ export class ListenerSet {
     return count
   }
 
+  /** Where it listens, how, and the connections of each. */
+  get overview(): (ListenerAddress & { readonly isTls: boolean; readonly connections: number })[] {
+    return [...this.#open.values()].map((open) => ({
+      ...addressOf(open),
+      isTls: open.planned.tls !== null,
+      connections: open.listener.connectionCount,
+    }))
+  }
+
   connectionCountOf(setting: string): number {
     for (const { listener, planned } of this.#open.values()) {
       if (planned.setting === setting) return listener.connectionCount

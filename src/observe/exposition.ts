@@ -39,6 +39,11 @@ export class Counter implements Family {
     this.#values.set(bounded, (this.#values.get(bounded) ?? 0) + amount)
   }
 
+  /** What was counted, by the values of its labels. */
+  counted(): LabelledValue[] {
+    return [...this.#values].map(([key, value]) => ({ labels: key.split('\n'), value }))
+  }
+
   write(): string {
     let text = head(this.#name, this.#help, 'counter')
     for (const [key, value] of this.#values) text += `${this.#name}{${this.#labels(key)}} ${value}\n`

@@ -4,6 +4,7 @@ import type { Metrics } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { MetricName } from '../exchange/metric-names.ts'
 import { Counter, type Family, Histogram, head, type LabelledValue, pair, Reading, Readings } from './exposition.ts'
+import { LastMinute } from './last-minute.ts'
 
 const PREFIX = 'portcullis_'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -11,6 +12,8 @@ const TUNNEL_SECONDS = [1, 10, 60, 300, 900, 3600, 14_400, 86_400]
 const EVENT_LOOP_RESOLUTION_MS = 50
 /** Routes that are kept apart; ten thousand of them would make a page that no scraper likes. */
 const MAX_ROUTES = 500
+/** Looks of an operator are no load. */
+const ADMIN = 'admin'
 
 const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: string, second?: string]>> = {
   refused_requests_total: ['code', 'Requests that the gateway refused, by failure code.'],
@@ -60,6 +63,7 @@ export class GatewayMetrics implements Metrics {
   readonly #tunnels: Histogram
   readonly #upstreams: Histogram
   readonly #bytes: Counter
+  readonly #lastMinute = new LastMinute(SECONDS)
   readonly #eventLoop: ReturnType<typeof monitorEventLoopDelay>
 
   constructor() {
@@ -106,7 +110,9 @@ export class GatewayMetrics implements Metrics {
   /** Call it once for every exchange that ended. Its failure is counted here too, by whose fault it was. */
   observeExchange(x: Exchange): void {
     this.#requests.add(x.route?.name ?? '-', x.head.protocol, x.status)
-    const seconds = (performance.now() - x.startedAt) / 1000
+    const now = performance.now()
+    const seconds = (now - x.startedAt) / 1000
+    if (x.listener.name !== ADMIN) this.#lastMinute.observe(now, x.status, x.tunnel === null ? seconds : -1)
     if (x.tunnel === null) this.#durations.observe(x.head.protocol, seconds)
     else this.#tunnels.observe(x.head.protocol, seconds)
     if (x.upstreamMs >= 0) this.#upstreams.observe(x.route?.serviceName ?? '-', x.upstreamMs / 1000)
@@ -127,6 +133,16 @@ export class GatewayMetrics implements Metrics {
   /** The same for a number that has one value for each set of labels; `labels` are their names. */
   gauges(name: string, help: string, labels: readonly string[], read: () => Iterable<LabelledValue>): void {
     this.#keep(new Readings(PREFIX + name, help, labels, read))
+  }
+
+  /** What a counter has counted. */
+  counted(name: MetricName): LabelledValue[] {
+    return this.#counters[name].counted()
+  }
+
+  /** Requests of the last 60 seconds by class of status, and the seconds within which these parts of them were answered. */
+  lastMinute(parts: readonly number[]): ReturnType<LastMinute['read']> {
+    return this.#lastMinute.read(performance.now(), parts)
   }
 
   /** The page for Prometheus. The event loop's delay is that since the last call. */

@@ -14,6 +14,7 @@ import type { ListenerOptions } from '../listen/listener.ts'
 import { answerBy, routeStages } from '../pipeline.ts'
 import { CHALLENGE_FOLDER, makeChallengeResponder } from '../responders/acme-challenge.ts'
 import { makeRedirect } from '../responders/redirect.ts'
+import { STATUS_PAGE_PATH } from '../responders/status.ts'
 import { Service, type ServiceParts } from '../upstream/service.ts'
 import type { Change } from '../upstream/service-health.ts'
 import { asksOverHttp } from './acme.ts'
@@ -78,7 +79,7 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
     inspect: null,
     end: answerBy(standing.adminResponder),
   })
-  const adminRouter = makeRouter([adminPlace(adminStages)])
+  const adminRouter = makeRouter([adminPlace(adminStages), statusPlace(adminStages)])
   sockets.push(adminSocket(admin.address, adminRouter, config, standing))
   if (findings.problems.length > 0) {
     for (const [name, service] of services) if (standing.services.get(name) !== service) void service.destroy()
@@ -102,6 +103,12 @@ export function makePlan(config: Configuration, standing: Standing): Plan {
 function adminPlace(stages: readonly Stage[]): RoutePlace {
   const place = ownRoute('admin', ['GET', 'HEAD', 'POST', 'DELETE'], plainHeaders('api'), false, stages)
   return { ...place, route: Object.freeze({ ...place.route, maxBodyBytes: ADMIN_BODY }) }
+}
+
+/** A page for people, with a policy of its own. */
+function statusPlace(stages: readonly Stage[]): RoutePlace {
+  const options = { path: STATUS_PAGE_PATH }
+  return ownRoute('admin', ['GET', 'HEAD'], plainHeaders('transcript'), false, stages, options)
 }
 
 function publicListeners(config: Configuration): [string, PublicListenerConfig][] {

@@ -8,6 +8,7 @@ import type { AuditLog } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { mediaType } from '../exchange/guard.ts'
 import type { Ban } from '../exchange/shared-bans.ts'
+import type { BanView } from '../exchange/status-view.ts'
 
 /** Bytes of a request. */
 const MAX_BAN_BODY = 4096
@@ -16,7 +17,7 @@ const MAX_FOR_MS = 10 * 365 * 86_400_000
 export const BANS_PATH = '/bans'
 
 export function answerBans(x: Exchange, bans: BanBook, audit: AuditLog): void {
-  if (x.method === 'GET' || x.method === 'HEAD') return send(x, 200, { bans: bans.all().map(view) })
+  if (x.method === 'GET' || x.method === 'HEAD') return send(x, 200, { bans: bans.all().map(banView) })
   if (!audit.isUp) return x.refuse('audit-down')
   if (x.method === 'DELETE') return remove(x, bans, audit)
   // A form of another page could send any other type without being asked (Fetch, 4.8.1: what needs a preflight).
@@ -33,7 +34,7 @@ async function add(x: Exchange, body: Buffer, bans: BanBook, audit: AuditLog): P
     return send(x, 400, { error: `subject ${made.problem}` })
   }
   record(x, audit, 'success', `ban ${made.subject}`, wish.reason)
-  send(x, 200, { ban: view(made) })
+  send(x, 200, { ban: banView(made) })
 }
 
 function remove(x: Exchange, bans: BanBook, audit: AuditLog): void {
@@ -72,8 +73,13 @@ function readWish(body: Buffer): Wish | string {
 /** More is no end. */
 const NO_END_MS = 50 * 365 * 86_400_000
 
-function view({ subject, until, reason }: Ban): Record<string, unknown> {
-  return { subject, until: until - Date.now() > NO_END_MS ? null : new Date(until).toISOString(), reason }
+function banUntil({ until }: Ban): string | null {
+  return until - Date.now() > NO_END_MS ? null : new Date(until).toISOString()
+}
+
+/** As it is shown to an operator. */
+export function banView(ban: Ban): BanView {
+  return { subject: ban.subject, until: banUntil(ban), reason: ban.reason }
 }
 
 function record(x: Exchange, audit: AuditLog, outcome: 'success' | 'failure', object: string, reason: string): void {

@@ -1,11 +1,12 @@
 /**
- * The frame of the gateway's own pages for people: one style sheet inside the page, no script, and the policy that allows
- * exactly that. It knows what is on no page.
+ * The frame of the gateway's own pages for people: one style sheet inside the page, and the policy that allows exactly that. It
+ * knows what is on no page.
  */
 import { createHash } from 'node:crypto'
 import { getHeader, type HeaderList } from '../http/headers.ts'
 
-const STYLE = `:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dfe7;--paper:#f6f8fa;--card:#fff;--mark:#0b63ce;--own:#e3effd;--bad:#a3121b}
+/** How pages look. */
+export const PAGE_LOOK = `:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dfe7;--paper:#f6f8fa;--card:#fff;--mark:#0b63ce;--own:#e3effd;--bad:#a3121b}
 @media (prefers-color-scheme:dark){:root{--ink:#e6ebf2;--soft:#9aa7b8;--line:#303a48;--paper:#12171e;--card:#1a212b;--mark:#7db7ff;--own:#1d3350;--bad:#ff9a9e}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 header,main,footer{max-width:56rem;margin:0 auto;padding:1rem 1.25rem}header{padding-top:2rem}footer,.soft{color:var(--soft);font-size:.875rem}
@@ -23,27 +24,43 @@ footer form{display:inline}footer button{font-weight:400;padding:.1rem .5rem}
 @media print{body{background:#fff;color:#000}form,.skip{display:none}a{color:inherit;text-decoration:none}.card,ol.talk li{border-color:#999;background:#fff;break-inside:avoid}header,main,footer{max-width:none;padding:.5rem 0}}
 .skip{position:absolute;inset-inline-start:-99rem}.skip:focus{inset-inline-start:1rem;top:.5rem;padding:.4rem .7rem;background:var(--card);outline:3px solid var(--mark)}`
 
-const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
+/** A style or a script as a policy names it. */
+export const hashOf = (source: string): string => `'sha256-${createHash('sha256').update(source).digest('base64')}'`
 
 /** What a policy must allow for the pages made here. */
-export const PAGE_STYLE = `'sha256-${STYLE_HASH}'`
+export const PAGE_STYLE = hashOf(PAGE_LOOK)
 
 /** Content-Security-Policy of every page made here: its own style sheet, its own forms, nothing else. */
 export const PAGE_POLICY = `default-src 'none'; style-src ${PAGE_STYLE}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`
 
-/**
- * A whole page, whose forms may send: without a referrer browsers hide the origin of a form, and it would be refused. `title` is text; the others are HTML whose every foreign part went through `escapeHtml`.
- */
-export function makePage(title: string, lead: string, main: string, footer = ''): Buffer {
+interface DocumentParts {
+  readonly title: string
+  /** The style sheet. */
+  readonly look: string
+  readonly lead: string
+  readonly main: string
+  readonly footer: string
+  /** An element, or ''. */
+  readonly script: string
+}
+
+/** A whole document. `title` is text; the others are HTML whose every foreign part went through `escapeHtml`. */
+export function makeDocument({ title, look, lead, main, footer, script }: DocumentParts): Buffer {
   const safe = escapeHtml(title)
   return Buffer.from(
     `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${safe}</title><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex"><meta name="referrer" content="same-origin"><style>${STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"><title>${safe}</title><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex"><meta name="referrer" content="same-origin"><style>${look}</style></head>
 <body><a class="skip" href="#main">Skip to the content</a><header><h1><bdi>${safe}</bdi></h1>${lead}</header>
 <main id="main" tabindex="-1">${main}</main>
-<footer>${footer}Each look at a transcript is recorded.</footer></body></html>
+<footer>${footer}</footer>${script}</body></html>
 `,
   )
+}
+
+/** A page of the transcripts, whose forms may send: without a referrer browsers hide the origin of a form, and it would be refused. */
+export function makePage(title: string, lead: string, main: string, footer = ''): Buffer {
+  const closing = `${footer}Each look at a transcript is recorded.`
+  return makeDocument({ title, look: PAGE_LOOK, lead, main, footer: closing, script: '' })
 }
 
 /** Text as HTML text or as a quoted attribute. Characters that no HTML may hold become U+FFFD. */
