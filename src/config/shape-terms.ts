@@ -22,22 +22,25 @@ export const durationText = durationWords.meta({ title: 'duration' }).transform(
 
 export const duration = (fallback: string, about: string, leastMs = 1) =>
   durationWords
-    .refine((text) => !(parseDuration(text) < leastMs), 'is too short; it must be at least 1 ms')
+    .refine((text) => !(parseDuration(text) < leastMs), `is too short; it must be at least ${leastMs} ms`)
     .meta({ title: 'duration' })
     .transform(parseDuration)
     .prefault(fallback)
     .describe(about)
 
-export const size = (fallback: string, about: string, least = '1 B', most = '1024 GB') =>
-  z
+export const size = (fallback: string, about: string, least = '1 B', most = '1024 GB') => {
+  const leastBytes = parseSize(least)
+  const mostBytes = parseSize(most)
+  return z
     .string()
     .regex(SIZE_PATTERN, 'is not a size; write for example "64 KB" or "1 MB"')
-    .refine((text) => !(parseSize(text) < parseSize(least)), `is too small; it must be at least ${least}`)
-    .refine((text) => !(parseSize(text) > parseSize(most)), `is too large; it must be at most ${most}`)
+    .refine((text) => !(parseSize(text) < leastBytes), `is too small; it must be at least ${least}`)
+    .refine((text) => !(parseSize(text) > mostBytes), `is too large; it must be at most ${most}`)
     .meta({ title: 'size' })
     .transform(parseSize)
     .prefault(fallback)
     .describe(about)
+}
 
 export const rate = (about: string) =>
   z

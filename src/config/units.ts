@@ -1,16 +1,11 @@
 /** Readable units of the configuration file: "64 KB", "5 minutes", "120 per minute". Pure: text in, numbers out. */
 
-const DURATIONS: Record<string, number> = {
-  ms: 1,
-  millisecond: 1,
-  s: 1000,
-  second: 1000,
-  m: 60_000,
-  minute: 60_000,
-  h: 3_600_000,
-  hour: 3_600_000,
-  d: 86_400_000,
-  day: 86_400_000,
+const DURATIONS: Readonly<Record<string, number>> = {
+  ...{ ms: 1, millisecond: 1, milliseconds: 1 },
+  ...{ s: 1000, second: 1000, seconds: 1000 },
+  ...{ m: 60_000, minute: 60_000, minutes: 60_000 },
+  ...{ h: 3_600_000, hour: 3_600_000, hours: 3_600_000 },
+  ...{ d: 86_400_000, day: 86_400_000, days: 86_400_000 },
 }
 const SIZES: Record<string, number> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
 
@@ -24,12 +19,10 @@ export interface Rate {
   readonly windowMs: number
 }
 
-const unitOf = (word: string): number => DURATIONS[word] ?? DURATIONS[word.replace(/s$/, '')] ?? Number.NaN
-
 /** Milliseconds, or NaN where the text is not a duration. */
 export function parseDuration(text: string): number {
   const found = DURATION_PATTERN.exec(text)
-  return found === null ? Number.NaN : Math.round(Number(found[1]) * unitOf(found[2]!))
+  return found === null ? Number.NaN : Math.round(Number(found[1]) * DURATIONS[found[2]!]!)
 }
 
 /** Bytes (1 KB is 1024), or NaN where the text is not a size. */
@@ -42,5 +35,5 @@ export function parseSize(text: string): number {
 export function parseRate(text: string): Rate | null {
   const found = RATE_PATTERN.exec(text)
   if (found === null) return null
-  return { points: Number(found[1]), windowMs: Number(found[2] ?? 1) * unitOf(found[3]!) }
+  return { points: Number(found[1]), windowMs: Number(found[2] ?? 1) * DURATIONS[found[3]!]! }
 }

@@ -383,6 +383,11 @@ const TABLE: readonly Row[] = [
     'services.files.endpoints[1]: is a Unix socket, which speaks "http/1.1" only',
   ],
   [
+    '"maxConnections": 64',
+    '"health": { "path": "/", "interval": ▶"30 ms" }',
+    'services.chat.health.interval: is too short; it must be at least 50 ms',
+  ],
+  [
     '"http://10.2.0.12:3000"], "maxConnections": 64',
     '▶"unix:run/x.sock"], "maxConnections": 64',
     'services.chat.endpoints[1]: is not the URL of an endpoint; write scheme, host and port only, for example "http://10.2.0.11:3000", or a Unix socket, "unix:/run/chat.sock"',

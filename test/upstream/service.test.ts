@@ -24,10 +24,15 @@ class Request extends Seeker {
   }
 }
 
-function open(t: Test, settings: Record<string, unknown>, before: Service | null = null): Service {
+function open(
+  t: Test,
+  settings: Record<string, unknown>,
+  before: Service | null = null,
+  proxyPassword: string | null = null,
+): Service {
   const service = new Service('chat', serviceConfig(settings), {
     stickyKey: null,
-    proxyPassword: null,
+    proxyPassword,
     before,
     onChange: () => {},
   })
@@ -147,6 +152,13 @@ t.test('it is the same until a word of it changes, and never with files that may
   writeFileSync(ca, '')
   const withFile = { endpoints: ['https://10.0.0.1:1'], tls: { ca } }
   t.equal(open(t, withFile).isSame(serviceConfig(withFile), null, null), false)
+  const proxy = { url: 'https://proxy:3128', auth: { user: 'u', password: { env: 'X' } } }
+  const behind = { endpoints: ['http://10.0.0.1:1'], proxy }
+  const signed = open(t, behind, null, 'password')
+  t.equal(signed.isSame(serviceConfig(behind), null, 'password'), true)
+  t.equal(signed.isSame(serviceConfig(behind), null, 'another one'), false)
+  const authorised = { ...behind, proxy: { ...proxy, ca } }
+  t.equal(open(t, authorised, null, 'password').isSame(serviceConfig(authorised), null, 'password'), false)
 })
 
 t.test('what runs at an endpoint is known to the service that replaces this one', async (t) => {
