@@ -17,6 +17,7 @@ const FEATURES = [
   'responders',
   'observe',
   'acme',
+  'coding',
 ] as const
 
 const FACTS = ['errors', 'http', 'cards', 'pki']

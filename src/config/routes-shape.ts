@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { PATH_PATTERN } from '../http/path-pattern.ts'
+import { routeCompression } from './compression-shape.ts'
 import { cookieRules, errorPages, redirect, respond, rewrite } from './endings-shape.ts'
 import { routeSignIn } from './issuers-shape.ts'
 import { sealedRoute, sealLinks } from './keys-shape.ts'
@@ -214,6 +215,7 @@ export const route = z.strictObject({
     '1 B',
     '16 MB',
   ),
+  compression: routeCompression,
   limits: z.array(name).prefault([]).describe('Names of limits; the strictest wins.'),
   allow: cidrs.describe('Client addresses that may come to this route; empty is all.'),
   deny: cidrs.describe('Client addresses that may not come to this route; stronger than `allow`.'),

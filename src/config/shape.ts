@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import type { signIn } from './access-shape.ts'
+import { compression } from './compression-shape.ts'
 import { errorPages, internalNames, maintenance } from './endings-shape.ts'
 import { issuers } from './issuers-shape.ts'
 import { keys, sealedKinds } from './keys-shape.ts'
@@ -63,6 +64,7 @@ export const configuration = z.strictObject({
   maintenance,
   errorPages,
   internalNames,
+  compression,
   messages: z.record(name, messages).prefault({}).describe('Sets of message rules by name.'),
   limits: z
     .object({ store: store.describe('Where the counts live.'), fields: limitFields, bans })

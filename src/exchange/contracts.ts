@@ -285,8 +285,8 @@ export interface AuditLog {
 
 /** Counts by a small, fixed set of labels. Names end in _total (counters) as Prometheus asks. */
 export interface Metrics {
-  /** `second`: for names that have two labels. */
-  count(name: MetricName, label: string, second?: string): void
+  /** `second`: for names that have two labels. `amount`: 1 where it is left out. */
+  count(name: MetricName, label: string, second?: string, amount?: number): void
 }
 
 /** The part of a listener's plan that the data path reads. Frozen; a reload makes a new one. */

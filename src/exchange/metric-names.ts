@@ -20,3 +20,6 @@ export type MetricName =
   | 'endpoint_changes_total'
   | 'acme_orders_total'
   | 'ticket_keys_total'
+  | 'answers_compressed_total'
+  | 'answers_not_compressed_total'
+  | 'compression_bytes_total'

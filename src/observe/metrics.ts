@@ -32,6 +32,12 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
     'kind',
     'Fields of answers of services that were rewritten, or dropped because they told of the inside.',
   ],
+  answers_compressed_total: ['coding', 'Answers that were compressed on their way, by coding.'],
+  answers_not_compressed_total: [
+    'reason',
+    'Answers of a kind that is compressed, which were not: credentials, too many at once, no gain, failures.',
+  ],
+  compression_bytes_total: ['direction', 'Bytes that went into compressors, and that came out.'],
   upstream_failures_total: ['code', 'Requests to upstreams that failed, by failure code.'],
   tls_handshake_failures_total: ['reason', 'TLS handshakes that came to nothing.', 'listener'],
   acme_orders_total: [
@@ -103,8 +109,8 @@ export class GatewayMetrics implements Metrics {
     this.#addProcess()
   }
 
-  count(name: MetricName, label: string, second = ''): void {
-    this.#counters[name].add(label, 1, second)
+  count(name: MetricName, label: string, second = '', amount = 1): void {
+    this.#counters[name].add(label, amount, second)
   }
 
   /** Call it once for every exchange that ended. Its failure is counted here too, by whose fault it was. */

@@ -1,5 +1,6 @@
 /** What the metrics page shows of the gateway as it stands now. Only where numbers come from. */
 import type { AcmeCare } from '../acme/care.ts'
+import { openCompressors } from '../coding/compressors.ts'
 import { tunnelCount } from '../exchange/tunnels.ts'
 import type { CertificateCare } from '../listen/certificate-care.ts'
 import type { ListenerSet } from '../listen/listener-set.ts'
@@ -14,6 +15,7 @@ export function addGatewayGauges(
   linesDropped: () => number,
 ): void {
   metrics.gauge('websockets_open', 'WebSockets open now.', tunnelCount)
+  metrics.gauge('compressors_open', 'Answers that are being compressed now.', openCompressors)
   metrics.gauge('connections_open', 'Connections open now, all listeners.', () => listeners.connectionCount)
   metrics.gauges(
     'certificate_expiry_timestamp_seconds',

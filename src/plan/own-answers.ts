@@ -1,26 +1,28 @@
 /** What routes answer without a service, from the files that the configuration names, and the pages of errors. It knows no socket. */
 import { isUtf8 } from 'node:buffer'
 import { readBounded } from '../config/file-reader.ts'
-import type { Configuration, RouteConfig } from '../config/shape.ts'
+import type { Configuration } from '../config/shape.ts'
 import { ConfigurationError } from '../errors.ts'
-import type { Responder } from '../exchange/contracts.ts'
+import type { Metrics, Responder } from '../exchange/contracts.ts'
 import { ErrorPages } from '../exchange/error-pages.ts'
 import type { HeaderList } from '../http/headers.ts'
-import { makeFixed, makeRouteRedirect } from '../responders/fixed.ts'
+import { makeRouteRedirect } from '../responders/fixed.ts'
+import { fixedAnswer } from './compression.ts'
 
 /** Bytes. */
 const MAX_BODY = 1024 ** 2
 const MAX_PAGE = 256 * 1024
 
 /** Null where a service answers. Throws ConfigurationError. */
-export function ownAnswer(config: RouteConfig, index: number): Responder | null {
-  if (config.redirect !== undefined) return makeRouteRedirect(config.path, config.redirect)
-  if (config.respond === undefined) return null
-  const { status, type, text, file, headers } = config.respond
+export function ownAnswer(config: Configuration, index: number, metrics: Metrics): Responder | null {
+  const route = config.routes[index]!
+  if (route.redirect !== undefined) return makeRouteRedirect(route.path, route.redirect)
+  if (route.respond === undefined) return null
+  const { status, type, text, file, headers } = route.respond
   const bytes = file === undefined ? null : read(file, MAX_BODY, `routes[${index}].respond.file`)
   const body = bytes ?? (text === undefined ? null : Buffer.from(text))
   const list: HeaderList = body === null ? [] : ['content-type', type]
-  return makeFixed(status, [...list, ...Object.entries(headers).flat()], body)
+  return fixedAnswer(config, route, metrics, [status, [...list, ...Object.entries(headers).flat()], body])
 }
 
 /** The files of own answers and pages, for the watch. */

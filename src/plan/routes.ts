@@ -31,6 +31,7 @@ import { answerBy, routeStages } from '../pipeline.ts'
 import { makeForward } from '../upstream/forward.ts'
 import type { Service } from '../upstream/service.ts'
 import { answerCare } from './answer-care.ts'
+import { answerOutlets } from './compression.ts'
 import { bearerStage, type OpenIssuer } from './issuers.ts'
 import { type Keys, neededKeys } from './keys.ts'
 import { admitStages } from './limits.ts'
@@ -141,7 +142,7 @@ export class RouteBuilder {
     index: number,
     allow: readonly string[],
   ): RoutePlace {
-    const own = ownAnswer(config, index)
+    const own = ownAnswer(this.#config, index, this.#standing.metrics)
     const service = this.#services.get(config.service ?? '')
     // Its problem is told already; the plan will not be used.
     if (service === undefined && own === null) return ownRoute(config.path, [], plainHeaders('api'), true, [])
@@ -194,13 +195,13 @@ export class RouteBuilder {
   #forward(service: Service, config: RouteConfig, bounds: SocketBounds, cleanerFor: CleanerFor | null): Stage {
     const { metrics } = this.#standing
     const answers = cleanerFor === null ? null : answerFilters(cleanerFor, config.maxAnswer, config.socketIo, metrics)
-    return makeForward(
-      service,
+    return makeForward(service, {
       metrics,
-      config.webSocket ? bounds : null,
+      bounds: config.webSocket ? bounds : null,
       answers,
-      answerCare(this.#config, service, config, metrics),
-    )
+      care: answerCare(this.#config, service, config, metrics),
+      outlets: answerOutlets(this.#config, config, metrics),
+    })
   }
 
   #maintenance(name: string): Stage {

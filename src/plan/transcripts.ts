@@ -115,7 +115,16 @@ function lastStage(
   const service = services.get(source.service)
   if (service === undefined) throw new ConfigurationError([`services.${source.service}: cannot be used`])
   return allowed(
-    audited(makeForward(service, standing.metrics, null, maskedAnswers), audit),
+    audited(
+      makeForward(service, {
+        metrics: standing.metrics,
+        bounds: null,
+        answers: maskedAnswers,
+        care: null,
+        outlets: null,
+      }),
+      audit,
+    ),
     permissionsOf(config),
     audit,
   )

@@ -4,23 +4,15 @@
  */
 import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
-import {
-  type AnswerFilter,
-  type AnswerFilterFactory,
-  type BodySink,
-  DONE,
-  type Metrics,
-  type Stage,
-  type UpstreamHalf,
-} from '../exchange/contracts.ts'
+import type { AnswerOutlet } from '../exchange/answer-outlet.ts'
+import { type AnswerFilter, type BodySink, DONE, type Stage, type UpstreamHalf } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { KeptAnswer } from '../exchange/kept-answer.ts'
-import type { SocketBounds } from '../exchange/socket-bounds.ts'
 import { fieldLines, getHeader, type HeaderList } from '../http/headers.ts'
 import { repeatsSingleton } from '../http/singletons.ts'
-import type { AnswerCare } from './answer-care.ts'
 import type { BodyWriter, Dispatcher, UpstreamCall, UpstreamControl } from './dispatch.ts'
 import type { Endpoint } from './endpoint.ts'
+import type { ForwardParts } from './forward-parts.ts'
 import { relayable, wholeAndPlain, withoutHopByHop } from './relayed-fields.ts'
 import { requestHeaders, requestText } from './request-headers.ts'
 import { isRepeatable } from './second-try.ts'
@@ -31,16 +23,10 @@ import { type Turning, takeTurn } from './turns.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } from './websocket-handshake.ts'
 
-/** Makes the stage that hands the exchange to a service. Without `bounds` no WebSocket is opened; `answers` inspects answers. */
-export function makeForward(
-  service: Service,
-  metrics: Metrics,
-  bounds: SocketBounds | null = null,
-  answers: AnswerFilterFactory | null = null,
-  care: AnswerCare | null = null,
-): Stage {
+/** Makes the stage that hands the exchange to a service. */
+export function makeForward(service: Service, parts: ForwardParts): Stage {
   return (x) => {
-    const forwarding = new Forwarding(x, service, metrics, bounds, answers, care)
+    const forwarding = new Forwarding(x, service, parts)
     if (service.admits()) service.seek(forwarding)
     else forwarding.onNotPlaced('upstream-resting')
     return DONE
@@ -57,11 +43,10 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   readonly betweenBytesMs: number
 
   readonly #x: Exchange
-  readonly #metrics: Metrics
-  readonly #bounds: SocketBounds | null
-  readonly #care: AnswerCare | null
+  readonly #parts: ForwardParts
   readonly #handshake: Handshake | null
   readonly #answer: AnswerFilter | null
+  readonly #out: AnswerOutlet
   /** Of a head that waits for the body's inspection; 0 for none. */
   #heldStatus = 0
   #dispatcher: Dispatcher | null = null
@@ -71,28 +56,20 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   #answerBegun = false
   #over = false
 
-  constructor(
-    x: Exchange,
-    service: Service,
-    metrics: Metrics,
-    bounds: SocketBounds | null,
-    answers: AnswerFilterFactory | null,
-    care: AnswerCare | null,
-  ) {
+  constructor(x: Exchange, service: Service, parts: ForwardParts) {
     super(service, x.isWebSocket)
     const { affinity, keyOf } = service
     const { firstByteMs, betweenBytesMs } = x.route!.timeouts
     this.#x = x
-    this.#metrics = metrics
-    this.#bounds = bounds
-    this.#care = care
+    this.#parts = parts
     this.#handshake = x.isWebSocket ? makeHandshake(x) : null
     this.method = x.method
     if (keyOf !== null) this.key = keyOf(x)
     const target = x.sentTarget ?? x.path + x.query
     this.path = affinity === null ? target : affinity.read(x, this, target)
-    const inspected = answers === null ? null : answers(x)
+    const inspected = parts.answers === null ? null : parts.answers(x)
     this.#answer = affinity === null ? inspected : affinity.filter(x, this, inspected)
+    this.#out = parts.outlets === null ? x : parts.outlets(x)
     this.firstByteMs = firstByteMs
     this.betweenBytesMs = betweenBytesMs
     const hasBody = x.head.bodyLength !== 0 && !x.isWebSocket
@@ -163,7 +140,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
       this.#answerBegun = true
       this.service.onSuccess(this.endpoint!)
       x.upstreamMs = performance.now() - x.startedAt
-      x.respondHead(status, headers, kept)
+      this.#out.respondHead(status, headers, kept)
       return
     }
     // Over HTTP/2 a 2xx would say that the WebSocket is open, which it is not.
@@ -191,8 +168,8 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     const relayed = this.#settled(relayable(status, shown))
     const isJudged = isFailure || retries.statuses.includes(status)
     const isSame = !isStream && !isJudged && relayed === headers && status !== 304
-    if (kept !== null) kept.isPlain = isSame && this.#care?.isNeutral(headers) === true
-    x.respondHead(status, relayed)
+    if (kept !== null) kept.isPlain = isSame && this.#parts.care?.isNeutral(headers) === true
+    this.#out.respondHead(status, relayed)
   }
 
   #refuseHead(code: FailureCode): void {
@@ -204,7 +181,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     if (this.#over) return
     const shown = this.#answer === null ? chunk : this.#answer.onData(Buffer.from(chunk))
     if (shown === null) return this.#refuseAnswer()
-    if (shown.length > 0 && !this.#x.sendData(shown)) this.#control?.pause()
+    if (shown.length > 0 && !this.#out.sendData(shown)) this.#control?.pause()
   }
 
   #refuseAnswer(): void {
@@ -219,7 +196,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.#over = true
     this.letGo()
     this.#x.upstream = null
-    this.#x.sendEnd(trailers === null ? null : this.#tidied(withoutHopByHop(trailers)))
+    this.#out.sendEnd(trailers === null ? null : this.#tidied(withoutHopByHop(trailers)))
   }
 
   /** Trailers of an inspected answer may vouch for what the service wrote: they stay behind. */
@@ -231,20 +208,20 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.letGo()
     x.upstream = null
     if (this.#heldStatus !== 0) {
-      x.respondHead(this.#heldStatus, [
+      this.#out.respondHead(this.#heldStatus, [
         ...this.#settled(relayable(this.#heldStatus, answer.held)),
         'content-length',
         String(rest.length),
       ])
     }
-    if (rest.length > 0) x.sendData(rest)
-    x.sendEnd(null)
+    if (rest.length > 0) this.#out.sendData(rest)
+    this.#out.sendEnd(null)
   }
 
   onUpgrade(headers: HeaderList, socket: Duplex): void {
     const x = this.#x
     const handshake = this.#handshake
-    const bounds = this.#bounds
+    const bounds = this.#parts.bounds
     if (this.#over || handshake === null || bounds === null || !acceptsHandshake(handshake, headers)) {
       socket.on('error', ignoreError)
       socket.destroy()
@@ -257,7 +234,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     this.service.onSuccess(this.endpoint!)
     // The place is held as long as the socket is there.
     socket.once('close', this.#onSocketClose)
-    openTunnel(x, socket, this.#settled(withoutHopByHop(headers)), bounds, this.#metrics)
+    openTunnel(x, socket, this.#settled(withoutHopByHop(headers)), bounds, this.#parts.metrics)
   }
 
   onFailure(error: Error): void {
@@ -306,14 +283,14 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   }
 
   #tidied(headers: HeaderList): HeaderList {
-    return this.#care === null ? headers : this.#care.tidy(this.#x, headers)
+    return this.#parts.care?.tidy(this.#x, headers) ?? headers
   }
 
   /** This try is lost, and another one follows. */
   #lose(failure: Failure): void {
     // The one that ends the exchange is counted with it.
-    this.#metrics.count('upstream_failures_total', failure.code)
-    this.#metrics.count('upstream_retries_total', 'made', this.service.name)
+    this.#parts.metrics.count('upstream_failures_total', failure.code)
+    this.#parts.metrics.count('upstream_retries_total', 'made', this.service.name)
     this.service.onLost(this.endpoint!, failure)
     this.letGo()
     this.service.seek(this)
@@ -334,7 +311,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
 
   #isAffordable(): boolean {
     if (this.service.retryBudget.take(performance.now())) return true
-    this.#metrics.count('upstream_retries_total', 'over-budget', this.service.name)
+    this.#parts.metrics.count('upstream_retries_total', 'over-budget', this.service.name)
     return false
   }
 
@@ -342,7 +319,7 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     if (this.#over) return
     this.#over = true
     this.letGo()
-    this.#x.upstream = null
+    // The exchange tells the one that sends the answer, which may stand behind this one.
     this.#x.fail(failure)
   }
 }

@@ -111,7 +111,7 @@ for (const isAsync of [false, true]) {
       },
     }
     const counts: string[] = []
-    const metrics = { count: (...words: string[]) => counts.push(words.join(' ')) }
+    const metrics = { count: (...words: unknown[]) => counts.push(words.join(' ')) }
     const admit = (body: string, closes: boolean, packets = PAYLOAD) =>
       new Promise<string | null>((resolve) => {
         admitPackets({ finished: false } as Exchange, refusing, body, packets, { limit, closes }, metrics, resolve)
