@@ -53,13 +53,19 @@ t.test('values', (t) => {
   ] as const) {
     t.match(problems({ ...service, compression: 'public' }, { compression: wrong }), sentence, JSON.stringify(wrong))
   }
-  t.equal(problems({ ...service, compression: 'public' }, { compression: { types: ['text/*', 'application/*+json'] } }), '')
+  t.equal(
+    problems({ ...service, compression: 'public' }, { compression: { types: ['text/*', 'application/*+json'] } }),
+    '',
+  )
   t.end()
 })
 
 t.test('where answers are those of one person, "public" would do nothing', (t) => {
   const issuers = { staff: { issuer: 'https://id.example.com', audience: 'chat' } }
-  t.match(problems({ ...service, compression: 'public', signIn: { issuer: 'staff' } }, { issuers }), /whoever comes here signs in/)
+  t.match(
+    problems({ ...service, compression: 'public', signIn: { issuer: 'staff' } }, { issuers }),
+    /whoever comes here signs in/,
+  )
   t.match(problems({ ...service, compression: 'public', socketIo: true }), /session ids of socket\.io are credentials/)
   t.notMatch(problems({ ...service, compression: 'same-origin', socketIo: true }), /compression/)
   t.notMatch(problems({ ...service, compression: 'off', socketIo: true }), /compression/)
