@@ -77,6 +77,8 @@ export class Exchange {
   tunnelFilter: TunnelFilterFactory | null = null
   /** What must be counted of it before any answer; null: nothing. */
   owed: OwedCount | null = null
+  /** True as soon as limits looked at it. */
+  isCounted = false
   /** Fields that stages add to whatever answer is given: rate limit fields, request id. */
   readonly answerHeaders: HeaderList = []
 

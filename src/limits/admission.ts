@@ -60,6 +60,7 @@ export class Admission {
 
   /** Adds what the request takes from each rule that applies to it. False: too much runs already, it is refused. */
   take(x: Exchange, { claims, asked }: Taken): boolean {
+    x.isCounted = true
     for (const rule of this.rules) {
       if (rule.isExempt?.(x.clientAddress)) continue
       const key = rule.key.of(x)
@@ -107,13 +108,12 @@ export class Admission {
 
   /** Lets the request go on; what its answer costs is charged then. */
   pass(x: Exchange, claims: readonly Claim[], asked: readonly Rule[]): Step {
-    const { metrics, store, events } = this.parts
-    metrics.count('limit_decisions_total', claims.length === 0 ? 'exempt' : 'allowed')
+    this.parts.metrics.count('limit_decisions_total', claims.length === 0 ? 'exempt' : 'allowed')
     for (let i = 0; i < claims.length; i++) {
       const rule = asked[i]!
       const claim = claims[i]!
-      if (rule.penalties !== null) chargeLater(x, rule, claim, store, events)
-      if (claim.own !== null) rule.known!.rememberLater(x, claim.own, store)
+      if (rule.penalties !== null) chargeLater(x, rule, claim, this.parts)
+      if (claim.own !== null) rule.known!.rememberLater(x, claim.own, this.parts.store)
     }
     return GO
   }

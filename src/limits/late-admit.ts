@@ -108,12 +108,12 @@ class OwedLimits extends OwedCount {
 
   onLeft(x: Exchange): void {
     const { claims, asked } = this.close()
-    const { store, events } = this.#limits.all.parts
+    const { parts } = this.#limits.all
     for (let i = 0; i < claims.length; i++) {
-      if (asked[i]!.penalties !== null) chargeLater(x, asked[i]!, claims[i]!, store, events)
+      if (asked[i]!.penalties !== null) chargeLater(x, asked[i]!, claims[i]!, parts)
     }
-    const waiter = new Unanswered(x, asked, events)
-    const states = store.claim(claims, waiter)
+    const waiter = new Unanswered(x, asked, parts.events)
+    const states = parts.store.claim(claims, waiter)
     if (states !== null) waiter.onStates(states)
   }
 }

@@ -4,17 +4,26 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { LimitEvents } from './limit-events.ts'
 import type { Rule } from './rule.ts'
 
+interface ChargeParts {
+  readonly store: CounterStore
+  readonly events: LimitEvents
+}
+
 /** Charges the key of the claim at the end of the exchange. */
-export function chargeLater(x: Exchange, rule: Rule, claim: Claim, store: CounterStore, events: LimitEvents): void {
+export function chargeLater(x: Exchange, rule: Rule, claim: Claim, parts: ChargeParts): void {
   const release = x.onRelease
   x.onRelease = () => {
     release?.()
     const points = rule.penalties?.get(x.status) ?? 0
-    if (points === 0) return
-    const charge = new Charge(x, rule, events)
-    const states = store.claim([{ ...claim, points }], charge)
-    if (states !== null) charge.onStates(states)
+    if (points > 0) charge(x, rule, claim, points, parts)
   }
+}
+
+/** Charges the key of the claim now; a refusal that follows is told of. */
+export function charge(x: Exchange, rule: Rule, claim: Claim, points: number, { store, events }: ChargeParts): void {
+  const waiter = new Charge(x, rule, events)
+  const states = store.claim([{ ...claim, points }], waiter)
+  if (states !== null) waiter.onStates(states)
 }
 
 class Charge implements ClaimWaiter {

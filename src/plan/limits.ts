@@ -4,6 +4,7 @@ import type { Stage } from '../exchange/contracts.ts'
 import { makeAdmit } from '../limits/admit.ts'
 import { makeLateAdmit } from '../limits/late-admit.ts'
 import { compileRule, type Rule } from '../limits/rule.ts'
+import { makeStrayPenalties } from '../limits/stray-penalties.ts'
 import { capsOf, type Standing } from './standing.ts'
 
 /** The stages that count. Null: nothing to do there. */
@@ -38,6 +39,13 @@ function compile(name: string, config: Configuration, standing: Standing): Rule 
   const rule = compileRule(name, (limits as Record<string, LimitConfig>)[name]!, standing.store, store, caps)
   standing.log.gateway.debug('Limit', { limit: name, rule: rule.text })
   return rule
+}
+
+/** What a listener charges for what is refused before its limits are asked; null: nothing. */
+export function strayPenalties(names: readonly string[], config: Configuration, standing: Standing) {
+  const { store, metrics, limitEvents: events } = standing
+  const parts = { store, metrics, events, fields: config.limits.fields }
+  return makeStrayPenalties(compileRules(names, config, standing), parts)
 }
 
 export function admitStages(names: readonly string[], config: Configuration, standing: Standing): AdmitStages {

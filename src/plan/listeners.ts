@@ -5,6 +5,7 @@ import { ConfigurationError } from '../errors.ts'
 import { cannedAnswers } from '../exchange/canned.ts'
 import type { HttpLimits, ListenerPlan } from '../exchange/contracts.ts'
 import type { ErrorPages } from '../exchange/error-pages.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import type { Router } from '../exchange/router.ts'
 import { compileEdits } from '../exchange/security-headers.ts'
 import { UnsentBytes } from '../exchange/unsent-bytes.ts'
@@ -35,6 +36,8 @@ export interface Socket {
   readonly address: { readonly host: string; readonly port: number }
   readonly tls: ListenerTls | null
   readonly router: Router
+  /** What the listener's limits charge for what is refused before they are asked; null: nothing. */
+  readonly onStray: ((x: Exchange) => void) | null
 }
 
 export function listenerSocket(
@@ -70,7 +73,14 @@ export function adminSocket(
   all: Configuration,
   standing: Standing,
 ): ListenerOptions {
-  const socket: Socket = { setting: 'listeners.admin.address', name: 'admin', address, tls: null, router }
+  const socket: Socket = {
+    setting: 'listeners.admin.address',
+    name: 'admin',
+    address,
+    tls: null,
+    router,
+    onStray: null,
+  }
   // A page of another name that resolves to loopback must not read metrics through the operator's browser.
   const isServed = (host: string): boolean => isLoopbackHost(host, address.host)
   const facts: Facts = {
@@ -209,6 +219,7 @@ function listenerPlan(
     log.gateway.info('Refused bytes that are no request, more than are logged', { listener: socket.name, count })
   })
   const recordRefusal = refusalRecorder(socket.name, log.audit)
+  const { onStray } = socket
   return Object.freeze<ListenerPlan>({
     name: socket.name,
     isServed: facts.isServed,
@@ -227,6 +238,7 @@ function listenerPlan(
       metrics.observeExchange(x)
       log.access(x)
       recordRefusal(x)
+      if (onStray !== null) onStray(x)
     },
     canned: cannedAnswers(edits),
     onRefusedBytes: (code, address) => {

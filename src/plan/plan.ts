@@ -20,7 +20,7 @@ import type { Change } from '../upstream/service-health.ts'
 import { asksOverHttp } from './acme.ts'
 import { type OpenIssuer, openIssuers } from './issuers.ts'
 import { openKeys } from './keys.ts'
-import { admitStages } from './limits.ts'
+import { admitStages, strayPenalties } from './limits.ts'
 import { adminSocket, listenerSocket, listenerTls } from './listeners.ts'
 import { ownFiles } from './own-answers.ts'
 import { makeProviderDoor } from './provider-door.ts'
@@ -187,8 +187,9 @@ function publicSockets(
   const known = makeRouter(routes.placesFor(name, listener))
   const router = countingUnrouted(known, admitStages(listener.limits, config, standing).alone)
   const setting = `listeners.${name}.address`
+  const onStray = strayPenalties(listener.limits, config, standing)
   const sockets = [
-    listenerSocket({ setting, name, address: listener.address, tls, router }, listener, config, standing),
+    listenerSocket({ setting, name, address: listener.address, tls, router, onStray }, listener, config, standing),
   ]
   if (listener.redirectFrom === undefined) return sockets
   const socket = {
@@ -197,6 +198,7 @@ function publicSockets(
     address: listener.redirectFrom,
     tls: null,
     router: redirectRouter(name, listener, known, asksOverHttp(findings.acme) ? standing.challenges : null),
+    onStray: null,
   }
   return [...sockets, listenerSocket(socket, listener, config, standing)]
 }
@@ -244,8 +246,9 @@ function transcriptsSocket(
   const { oidc } = listener
   const door = oidc === undefined ? null : makeProviderDoor(listener, oidc, config, issuers, standing)
   const router = makeRouter(transcriptsPlaces(listener, standing, services, admit, keys, door))
+  const onStray = strayPenalties(listener.limits, config, standing)
   return listenerSocket(
-    { setting: `listeners.${name}.address`, name, address: listener.address, tls, router },
+    { setting: `listeners.${name}.address`, name, address: listener.address, tls, router, onStray },
     listener,
     config,
     standing,

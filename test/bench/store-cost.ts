@@ -31,10 +31,11 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 type Ask = (i: number) => Promise<unknown> | null
 
-function ours(store: LimitStore, limits: number): Ask {
+/** `keys`: distinct addresses. */
+function ours(store: LimitStore, limits: number, keys = 5000): Ask {
   const counters = Array.from({ length: limits }, (_, i) => store.counter(options(`limit-${i}`)))
   return (i) => {
-    const key = addressOf(i % 5000)
+    const key = addressOf(i % keys)
     const { promise, resolve } = Promise.withResolvers<unknown>()
     const states = store.claim(
       counters.map((counter) => ({ counter, key, points: 1, own: null })),
@@ -115,6 +116,27 @@ for (const [name, make] of [
   }
 }
 client.disconnect()
+
+// A million addresses in Redis: what each weighs there, and whether the last cost more than the first.
+await redis.flush()
+const memoryOf = async () => Number(/used_memory:(\d+)/.exec(await redis.command('INFO memory'))?.[1])
+const usedBefore = await memoryOf()
+const single = ours(shared, 1, ADDRESSES)
+const inRedis: string[] = []
+for (let i = 0; i < ADDRESSES; i += ADDRESSES / 10) {
+  const before = await numbers()
+  const cpu = process.cpuUsage()
+  await run(single, i, ADDRESSES / 10, 32)
+  const { user, system } = process.cpuUsage(cpu)
+  const { usec } = await numbers()
+  inRedis.push(
+    `${((user + system) / (ADDRESSES / 10)).toFixed(1)}/${((usec - before.usec) / (ADDRESSES / 10)).toFixed(1)}`,
+  )
+}
+console.log(
+  `\n${ADDRESSES} addresses in Redis: ${Math.round(((await memoryOf()) - usedBefore) / ADDRESSES)} bytes each there; µs per ` +
+    `decision, gateway/Redis, tenth by tenth: ${inRedis.join(' ')}`,
+)
 await shared.close()
 await redis.kill()
 

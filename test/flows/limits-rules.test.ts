@@ -15,7 +15,7 @@ upstream.on('/', (request, response) => {
 t.teardown(() => upstream.close())
 
 const limits: Json = {
-  everywhere: { rate: '1000 per hour', penalties: { 404: 300 }, ban: { after: 2 } },
+  everywhere: { rate: '1000 per hour', penalties: { 400: 400, 404: 300, 405: 400 }, ban: { after: 2 } },
   tenant: { by: ['route', 'header X-Tenant'], rate: '2 per hour' },
   optional: { by: 'header X-Tenant', missing: 'skip', rate: '1 per hour' },
   session: { by: ['cookie sid', 'method'], rate: '1 per hour' },
@@ -139,6 +139,17 @@ for (const transport of requestTransports) {
     const found: number[] = []
     const scanner = transport.open({ port: gateway.port('listeners.guarded.address') })
     for (const [path, headers] of scan) found.push((await scanner.ask({ path, headers })).status)
+    const storm = async (address: string, path: string, method: string) => {
+      const got: number[] = []
+      for (const each of [path, path, path, '/optional', '/optional']) {
+        got.push(
+          (await scanner.ask({ path: each, method: each === path ? method : 'GET', headers: from(address) })).status,
+        )
+      }
+      return got
+    }
+    t.same(await storm('192.0.2.11', '/%00', 'GET'), [400, 400, 400, 429, 403], 'what nobody can read has its price')
+    t.same(await storm('192.0.2.12', '/few', 'DELETE'), [405, 405, 405, 429, 403], 'and a method that is not there')
     await scanner.close()
     t.same(found, [404, 404, 404, 404, 429, 403], 'who looks for what is not there is stopped, and banned')
 
