@@ -15,16 +15,25 @@ export class DeadlineError extends Error {
   }
 }
 
-export interface Waiting {
+/**
+ * Who waits. They are a list through themselves and not a Map: each table that a Map outgrows leads to its next one, so that
+ * one that grew old with the collector keeps all later ones, and whole requests with them.
+ */
+export abstract class Waiting {
+  older: Waiting | null = null
+  newer: Waiting | null = null
+  /** Milliseconds of the process; NaN: it does not wait. */
+  since = Number.NaN
   /** The wait is over, without an answer. */
-  onGivenUp(error: DeadlineError): void
+  abstract onGivenUp(error: DeadlineError): void
 }
 
 export class Deadline {
   readonly #timeoutMs: number
   readonly #onExceeded: () => void
-  /** Since when each waits, in the order of their start: the first one is the oldest. */
-  readonly #waiting = new Map<Waiting, number>()
+  #oldest: Waiting | null = null
+  #newest: Waiting | null = null
+  #size = 0
   #timer: NodeJS.Timeout | null = null
   #dueAt = 0
   #isJudging = false
@@ -38,28 +47,46 @@ export class Deadline {
   }
 
   get size(): number {
-    return this.#waiting.size
+    return this.#size
   }
 
   add(waiting: Waiting): void {
-    this.#waiting.set(waiting, performance.now())
+    waiting.since = performance.now()
+    waiting.older = this.#newest
+    if (this.#newest === null) this.#oldest = waiting
+    else this.#newest.newer = waiting
+    this.#newest = waiting
+    this.#size++
     if (this.#timer === null && !this.#isJudging) this.#arm(this.#timeoutMs)
   }
 
   isWaiting(waiting: Waiting): boolean {
-    return this.#waiting.has(waiting)
+    return !Number.isNaN(waiting.since)
   }
 
   /** The answer came. False where it was given up before: then it is too late for one. */
   remove(waiting: Waiting): boolean {
-    return this.#waiting.delete(waiting)
+    if (Number.isNaN(waiting.since)) return false
+    const { older, newer } = waiting
+    if (older === null) this.#oldest = newer
+    else older.newer = newer
+    if (newer === null) this.#newest = older
+    else newer.older = older
+    waiting.older = null
+    waiting.newer = null
+    waiting.since = Number.NaN
+    this.#size--
+    return true
   }
 
   /** Ends every wait now. */
   giveUp(message: string): void {
-    if (this.#waiting.size === 0) return
-    const all = [...this.#waiting.keys()]
-    this.#waiting.clear()
+    if (this.#size === 0) return
+    const all: Waiting[] = []
+    for (let each = this.#oldest; each !== null; each = this.#oldest) {
+      all.push(each)
+      this.remove(each)
+    }
     const error = new DeadlineError(message)
     for (const waiting of all) waiting.onGivenUp(error)
   }
@@ -87,20 +114,14 @@ export class Deadline {
 
   readonly #judge = (): void => {
     this.#isJudging = false
-    const oldest = this.#oldest()
-    if (oldest === null) return
-    const left = oldest + this.#timeoutMs - performance.now()
+    if (this.#oldest === null) return
+    const left = this.#oldest.since + this.#timeoutMs - performance.now()
     if (left > 0) return this.#next(left)
     this.#onExceeded()
     this.#next(this.#timeoutMs)
   }
 
   #next(ms: number): void {
-    if (this.#timer === null && this.#waiting.size > 0) this.#arm(Math.max(1, ms))
-  }
-
-  #oldest(): number | null {
-    for (const since of this.#waiting.values()) return since
-    return null
+    if (this.#timer === null && this.#size > 0) this.#arm(Math.max(1, ms))
   }
 }

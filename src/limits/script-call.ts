@@ -1,12 +1,12 @@
 /** One call of a script: by its digest, and with its whole text where a server does not know it. It knows no limits. */
 import { type Cluster, Command, type Redis } from 'ioredis'
-import type { Deadline, DeadlineError, Waiting } from './deadline.ts'
+import { type Deadline, type DeadlineError, Waiting } from './deadline.ts'
 import type { RedisScript } from './redis-script.ts'
 
 /** What Redis answered, or why it did not: an error of Redis, of the connection, or a DeadlineError. */
 export type OnReply = (error: Error | null, reply: unknown) => void
 
-export class ScriptCall implements Waiting {
+export class ScriptCall extends Waiting {
   readonly #redis: Redis | Cluster
   readonly #deadline: Deadline
   readonly #script: RedisScript
@@ -23,6 +23,7 @@ export class ScriptCall implements Waiting {
     args: readonly string[],
     onReply: OnReply,
   ) {
+    super()
     this.#redis = redis
     this.#deadline = deadline
     this.#script = script
@@ -42,17 +43,23 @@ export class ScriptCall implements Waiting {
 
   #write(name: string, script: string): void {
     const args = [script, String(this.#keys.length), ...this.#keys, ...this.#args]
-    this.#redis.sendCommand(new Command(name, args, {}, this.#onAnswer))
+    // Not ioredis's own callback: behind it whole requests outlive the collections of the young, batch upon batch.
+    const answer = this.#redis.sendCommand(new Command(name, args)) as Promise<unknown>
+    answer.then(this.#onValue, this.#onError)
   }
 
-  readonly #onAnswer = (error?: Error | null, reply?: unknown): void => {
+  readonly #onValue = (reply: unknown): void => {
+    if (this.#deadline.remove(this)) this.#onReply(null, reply)
+  }
+
+  readonly #onError = (error: Error): void => {
     // A fresh server, a new master, SCRIPT FLUSH: nothing was done, so it may be asked again. EVAL leaves the script there.
-    if (error && !this.#isTextSent && error.message.startsWith('NOSCRIPT')) {
+    if (!this.#isTextSent && error.message.startsWith('NOSCRIPT')) {
       // Whoever was given up is decided already, and counted nowhere.
       if (!this.#deadline.isWaiting(this)) return
       this.#isTextSent = true
       return this.#write('eval', this.#script.text)
     }
-    if (this.#deadline.remove(this)) this.#onReply(error ?? null, reply)
+    if (this.#deadline.remove(this)) this.#onReply(error, null)
   }
 }

@@ -31,8 +31,11 @@ export class StepQueue {
   readonly #link: StepLink
   readonly #metrics: Metrics
   readonly #isCluster: boolean
-  /** What waits for the end of this turn, by key text; one batch under '' where there is no Cluster. */
-  readonly #batches = new Map<string, Batch>()
+  /**
+   * What waits for the end of this turn, by key text; one batch under '' where there is no Cluster. A Map that is cleared leads to
+   * what it held before, for the collector; so each turn has its own.
+   */
+  #batches = new Map<string, Batch>()
   #isScheduled = false
 
   constructor(link: StepLink, isCluster: boolean, metrics: Metrics) {
@@ -92,9 +95,9 @@ export class StepQueue {
 
   readonly #flush = (): void => {
     this.#isScheduled = false
-    const batches = [...this.#batches.values()]
-    this.#batches.clear()
-    for (const batch of batches) batch.send()
+    const batches = this.#batches
+    this.#batches = new Map()
+    for (const batch of batches.values()) batch.send()
   }
 }
 

@@ -6,15 +6,15 @@
  */
 import { closeSync, mkdirSync, openSync, write, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { type Block, LineBlocks } from './line-blocks.ts'
 
 const FLUSH_MS = 1000
 const RETRY_MS = 100
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024
-const MAX_WRITE_BYTES = 256 * 1024
 const STANDARD_OUTPUT = 1
 
 export interface LineFileOptions {
-  /** Bytes that wait before they are written, for a second at most; 0 writes at once. */
+  /** Bytes that wait before they are written, for a second at most, and the most that is written at once; 0 writes at once. */
   readonly holdBytes: number
   /** Bytes that may wait in memory; lines beyond it are dropped and counted. Default 8 MB. */
   readonly maxBytes?: number
@@ -30,11 +30,9 @@ export class LineFile {
   readonly #holdBytes: number
   readonly #maxBytes: number
   #fd: number
-  #lines: string[] = []
-  #waitingBytes = 0
+  readonly #waiting: LineBlocks
   /** What is being written, and how far. */
-  #chunk: Buffer | null = null
-  #chunkLines = 0
+  #chunk: Block | null = null
   #offset = 0
   #writing = false
   #timer: NodeJS.Timeout | null = null
@@ -48,6 +46,7 @@ export class LineFile {
     this.#path = typeof target === 'string' ? target : null
     this.#holdBytes = options.holdBytes
     this.#maxBytes = options.maxBytes ?? MAX_BUFFERED_BYTES
+    this.#waiting = new LineBlocks(2 * options.holdBytes)
     this.#fd = typeof target === 'string' ? openForAppend(target) : target
     this.#onExit = () => this.flushSync()
     process.on('exit', this.#onExit)
@@ -55,22 +54,19 @@ export class LineFile {
 
   /** Adds a line; its line break is added here. Never throws and never waits. */
   write(line: string): void {
-    // Three bytes are the most that UTF-8 needs for one UTF-16 unit: the bound holds without counting.
-    const bytes = line.length * 3 + 1
-    if (this.#closed || this.#waitingBytes + bytes > this.#maxBytes) {
+    if (this.#closed || this.#waiting.waiting + line.length * 3 + 1 > this.#maxBytes) {
       this.dropped++
       return
     }
-    this.#lines.push(line)
-    this.#waitingBytes += bytes
+    this.#waiting.add(line)
     if (this.#writing) return
-    if (this.#waitingBytes > this.#holdBytes && this.lastError === '') this.#next()
+    if (this.#waiting.waiting > this.#holdBytes && this.lastError === '') this.#next()
     else this.#schedule(FLUSH_MS)
   }
 
   /** Resolves when what was added so far is written, or when writing it failed. */
   flush(): Promise<void> {
-    if (!this.#writing && this.#lines.length === 0 && this.#chunk === null) return Promise.resolve()
+    if (!this.#writing && this.#waiting.lines === 0 && this.#chunk === null) return Promise.resolve()
     return new Promise((resolve) => {
       this.#idle.push(resolve)
       if (!this.#writing) this.#next()
@@ -81,15 +77,19 @@ export class LineFile {
   flushSync(): void {
     if (this.#closed) return
     // An asynchronous write that runs already is finished by the system; writing its bytes again would double them.
-    const started = this.#chunk !== null && !this.#writing ? this.#chunk.subarray(this.#offset) : Buffer.alloc(0)
-    const rest = this.#lines.length === 0 ? '' : `${this.#lines.join('\n')}\n`
-    const all = Buffer.concat([started, Buffer.from(rest)])
-    const lines = this.#lines.length
-    this.#lines = []
-    this.#waitingBytes = 0
-    if (!this.#writing) this.#chunk = null
+    if (!this.#writing && this.#chunk !== null) {
+      const { bytes, length, lines } = this.#chunk
+      this.#chunk = null
+      this.#writeSync(bytes.subarray(this.#offset, length), lines)
+    }
+    for (let block = this.#waiting.take(); block !== null; block = this.#waiting.take()) {
+      this.#writeSync(block.bytes.subarray(0, block.length), block.lines)
+    }
+  }
+
+  #writeSync(bytes: Buffer, lines: number): void {
     try {
-      for (let at = 0; at < all.length; ) at += writeSync(this.#fd, all, at)
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at)
     } catch (error) {
       this.dropped += lines
       this.lastError = codeOf(error)
@@ -112,8 +112,8 @@ export class LineFile {
     process.off('exit', this.#onExit)
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    this.dropped += this.#lines.length + this.#chunkLines
-    this.#lines = []
+    this.dropped += this.#waiting.lines + (this.#chunk?.lines ?? 0)
+    this.#chunk = null
     if (this.#path !== null) closeSync(this.#fd)
   }
 
@@ -131,23 +131,12 @@ export class LineFile {
     // Between two chunks only, so that no line is torn over two files.
     if (this.#reopenWanted && (this.#chunk === null || this.#offset === 0)) this.#reopenNow()
     if (this.#chunk === null) {
-      if (this.#lines.length === 0) return this.#becomeIdle()
-      this.#takeChunk()
+      this.#chunk = this.#waiting.take()
+      this.#offset = 0
+      if (this.#chunk === null) return this.#becomeIdle()
     }
     this.#writing = true
-    write(this.#fd, this.#chunk!, this.#offset, this.#chunk!.length - this.#offset, null, this.#onWritten)
-  }
-
-  #takeChunk(): void {
-    let bytes = 0
-    let count = 0
-    while (count < this.#lines.length && bytes < MAX_WRITE_BYTES) bytes += this.#lines[count++]!.length * 3 + 1
-    const taken = count === this.#lines.length ? this.#lines : this.#lines.slice(0, count)
-    this.#lines = count === this.#lines.length ? [] : this.#lines.slice(count)
-    this.#waitingBytes -= bytes
-    this.#chunk = Buffer.from(`${taken.join('\n')}\n`)
-    this.#chunkLines = count
-    this.#offset = 0
+    write(this.#fd, this.#chunk.bytes, this.#offset, this.#chunk.length - this.#offset, null, this.#onWritten)
   }
 
   readonly #onWritten = (error: NodeJS.ErrnoException | null, written: number): void => {
@@ -155,13 +144,19 @@ export class LineFile {
     if (error !== null) return this.#onFailed(error)
     this.lastError = ''
     this.#offset += written
-    if (this.#offset === this.#chunk!.length) {
+    const chunk = this.#chunk!
+    if (this.#offset === chunk.length) {
       this.#chunk = null
-      this.#chunkLines = 0
+      this.#waiting.giveBack(chunk)
     }
-    if (this.#chunk !== null || this.#reopenWanted || this.#idle.length > 0 || this.#waitingBytes > this.#holdBytes) {
+    if (
+      this.#chunk !== null ||
+      this.#reopenWanted ||
+      this.#idle.length > 0 ||
+      this.#waiting.waiting > this.#holdBytes
+    ) {
       this.#next()
-    } else if (this.#lines.length > 0) {
+    } else if (this.#waiting.lines > 0) {
       this.#schedule(FLUSH_MS)
     }
   }
@@ -171,9 +166,8 @@ export class LineFile {
     if (code === 'EAGAIN' || code === 'EBUSY') return this.#schedule(RETRY_MS)
     this.lastError = code
     if (code === 'EPIPE' || code === 'EBADF') {
-      this.dropped += this.#chunkLines
+      this.dropped += this.#chunk!.lines
       this.#chunk = null
-      this.#chunkLines = 0
     }
     this.#becomeIdle()
     this.#schedule(FLUSH_MS)

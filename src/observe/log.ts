@@ -14,7 +14,7 @@ import { jsonMs, jsonText, jsonTextOrNull } from './json-line.ts'
 import { LineFile, standardOutput } from './line-file.ts'
 
 /** A write costs as much as ten requests: lines wait for each other, at most a second. */
-const ACCESS_HOLD_BYTES = 256 * 1024
+const ACCESS_HOLD_BYTES = 96 * 1024
 const MAX_PATH = 2048
 const MAX_TEXT = 256
 const STANDARD_ERROR = 2

@@ -1,12 +1,20 @@
 /** The deadline tells a silent store from a busy process. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { Deadline, DeadlineError } from '../../src/limits/deadline.ts'
+import { Deadline, DeadlineError, Waiting } from '../../src/limits/deadline.ts'
+
+class Patient extends Waiting {
+  readonly onGivenUp: (error: Error) => void
+  constructor(onGivenUp: (error: Error) => void) {
+    super()
+    this.onGivenUp = onGivenUp
+  }
+}
 
 /** Waits; resolves with the error that ended it. */
-function waitOn(deadline: Deadline): { ended: Promise<Error>; waiting: { onGivenUp(error: Error): void } } {
+function waitOn(deadline: Deadline): { ended: Promise<Error>; waiting: Waiting } {
   const { promise, resolve } = Promise.withResolvers<Error>()
-  const waiting = { onGivenUp: resolve }
+  const waiting = new Patient(resolve)
   deadline.add(waiting)
   return { ended: promise, waiting }
 }
@@ -22,6 +30,25 @@ t.test('who was answered waits no more, and nothing stays behind', async (t) => 
   t.equal(deadline.size, 0)
   t.equal(deadline.remove(waiting), false, 'once')
   deadline.stop()
+})
+
+t.test('they may end in any order, and all that wait are given up in the order of their start', async (t) => {
+  for (const order of [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2], [0, 3], []]) {
+    const deadline = new Deadline(10_000, () => t.fail('too early'))
+    const given: number[] = []
+    const all = [0, 1, 2, 3].map((i) => new Patient(() => given.push(i)))
+    for (const each of all) deadline.add(each)
+    for (const i of order) t.ok(deadline.remove(all[i]!))
+    t.equal(deadline.size, 4 - order.length)
+    deadline.giveUp('now')
+    t.same(
+      given,
+      [0, 1, 2, 3].filter((i) => !order.includes(i)),
+    )
+    t.equal(deadline.size, 0)
+    for (const each of all) t.notOk(deadline.remove(each))
+    deadline.stop()
+  }
 })
 
 t.test('the first wait that is late ends all of them, once', async (t) => {
