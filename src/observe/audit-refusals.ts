@@ -7,12 +7,13 @@ import type { AuditLog } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { LineThrottle } from './line-throttle.ts'
 
-/** Lines a second, for each listener. */
+/** Lines a second, for each listener and reason: a flood of one hides no other. */
 const MOST_LINES = 10
 
 /** Names of OWASP's logging vocabulary. */
 const EVENTS: ReadonlyMap<FailureCode, string> = new Map([
   ['address-denied', 'authz_fail'],
+  ['banned', 'authz_fail'],
   ['origin-denied', 'authz_fail'],
   ['link-invalid', 'authz_fail'],
   ['link-expired', 'authz_fail'],
@@ -23,13 +24,17 @@ const EVENTS: ReadonlyMap<FailureCode, string> = new Map([
 /** Call what it gives for every exchange that ends. */
 export function refusalRecorder(listener: string, audit: AuditLog): (x: Exchange) => void {
   const place = { user: '-', address: '-', requestId: '-', object: listener }
-  const throttle = new LineThrottle(MOST_LINES, 1000, (count) => {
-    audit.record({ ...place, event: 'refusals_left_out', outcome: 'failure', reason: `${count} more` })
-  })
+  const throttles = new Map<FailureCode, LineThrottle>()
+  for (const code of EVENTS.keys()) {
+    const onLeftOut = (count: number): void => {
+      audit.record({ ...place, event: 'refusals_left_out', outcome: 'failure', reason: `${count} more ${code}` })
+    }
+    throttles.set(code, new LineThrottle(MOST_LINES, 1000, onLeftOut))
+  }
   return (x) => {
     if (x.failure === null) return
     const event = EVENTS.get(x.failure.code)
-    if (event === undefined || !throttle.take(performance.now())) return
+    if (event === undefined || !throttles.get(x.failure.code)!.take(performance.now())) return
     audit.record({
       event,
       outcome: 'failure',
