@@ -4,6 +4,7 @@
  */
 import type { AddressCaps } from './exchange/address-caps.ts'
 import { type AuditLog, DONE, GO, type Responder, type Stage } from './exchange/contracts.ts'
+import type { CrossOrigin } from './exchange/cross-origin.ts'
 import { guard, route } from './exchange/guard.ts'
 import { vet } from './exchange/vet.ts'
 
@@ -20,6 +21,8 @@ export function frontStages(ban: Stage | null): readonly Stage[] {
 export interface RouteStages {
   /** Where the route is for some addresses only. */
   readonly addresses?: Stage | null
+  /** Where the gateway says which pages of other origins may read. */
+  readonly crossOrigin?: CrossOrigin | null
   /** Closes the route for a while. */
   readonly maintenance?: Stage | null
   /** Bounds on what one address has running. */
@@ -50,12 +53,14 @@ export interface RouteStages {
 export function routeStages(parts: RouteStages): readonly Stage[] {
   const stages: Stage[] = []
   if (parts.addresses) stages.push(parts.addresses) // Who may not be here learns nothing of what is.
+  if (parts.crossOrigin) stages.push(parts.crossOrigin.tell) // Errors of all that follows may be read too.
   stages.push(
     guard, // Facts that are settled cost nothing to check: before anything that counts or waits.
   )
   if (parts.maintenance) stages.push(parts.maintenance) // Before anything that counts: nothing of it is the client's fault.
   if (parts.inFlight !== null) stages.push(makeInFlight(parts.inFlight)) // In memory: cheaper than the store behind it.
   if (parts.admit !== null) stages.push(parts.admit) // One step of the store, or what needs none, before any real work.
+  if (parts.crossOrigin) stages.push(parts.crossOrigin.answerPreflight) // Counted, and never signed in.
   if (parts.audited !== null) stages.push(makeAudited(parts.audited)) // Nobody signs in or reads while it cannot be recorded.
   if (parts.signIn !== null) stages.push(parts.signIn) // After admit: a guesser is slowed first, and asked for before a hash.
   if (parts.userBan) stages.push(parts.userBan) // Now the user is known.

@@ -5,8 +5,8 @@
 import type { RouteSignInConfig } from '../config/issuers-shape.ts'
 import { Failure } from '../errors.ts'
 import { DONE, GO, type Metrics, type Stage, type Step, WAIT } from '../exchange/contracts.ts'
+import { isPreflight } from '../exchange/cross-origin.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { hasHeader } from '../http/headers.ts'
 import type { Bearer } from './claims.ts'
 import type { TokenFault } from './jws.ts'
 import type { Judgement, TokenIssuer } from './token-issuer.ts'
@@ -116,11 +116,4 @@ export function makeBearer(options: BearerOptions): Stage {
   }
 
   return bearer
-}
-
-/** A browser asks so whether a page of another origin may send (Fetch, 4.8), and never with a token. */
-function isPreflight(x: Exchange): boolean {
-  return (
-    x.method === 'OPTIONS' && hasHeader(x.headers, 'origin') && hasHeader(x.headers, 'access-control-request-method')
-  )
 }

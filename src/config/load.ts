@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ConfigurationError } from '../errors.ts'
 import { checkCompression } from './compression-checks.ts'
+import { checkCors } from './cors-checks.ts'
 import { ConfigDocument, type Problem, pathText, type SettingPath } from './document.ts'
 import { readBounded } from './file-reader.ts'
 import { checkFiles } from './files.ts'
@@ -67,6 +68,7 @@ export function parseConfiguration(path: string, text: string, options: LoadOpti
   checkListeners(document.value, findings)
   checkRoutes(document.value, findings)
   checkCompression(document.value, findings)
+  checkCors(document.value, findings)
   checkKeys(document.value, findings)
   checkIssuers(document.value, findings)
   if (options.checkFiles !== false) checkFiles(document.value, options.env, findings)

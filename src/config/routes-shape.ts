@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { PATH_PATTERN } from '../http/path-pattern.ts'
 import { routeCompression } from './compression-shape.ts'
+import { cors } from './cors-shape.ts'
 import { cookieRules, errorPages, redirect, respond, rewrite } from './endings-shape.ts'
 import { routeSignIn } from './issuers-shape.ts'
 import { sealedRoute, sealLinks } from './keys-shape.ts'
@@ -241,6 +242,7 @@ export const route = z.strictObject({
   origins: origins
     .optional()
     .describe('Origins of pages that may open a WebSocket or send unsafe requests here. Default: the own origin only.'),
+  cors,
   api: z
     .boolean()
     .prefault(false)

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { Failure, FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
+import type { CrossOrigin } from './cross-origin.ts'
 import type { ErrorPages } from './error-pages.ts'
 import type { Exchange } from './exchange.ts'
 import type { KeptAnswer } from './kept-answer.ts'
@@ -108,6 +109,8 @@ export interface Route {
   readonly webSocket: boolean
   /** Exact origins (`https://host[:port]`) that may open a WebSocket or send unsafe cross-origin requests; null: same origin only. */
   readonly origins: ReadonlySet<string> | null
+  /** Whose pages may read the answers; null: as the service says. */
+  readonly crossOrigin: CrossOrigin | null
   readonly timeouts: RouteTimeouts
   /** True where a person does not browse: the redirect listener answers 403 instead of 308. */
   readonly isApi: boolean
@@ -117,10 +120,7 @@ export interface Route {
   readonly serviceName: string
 }
 
-export type RouteMatch =
-  | { readonly kind: 'found'; readonly route: Route }
-  | { readonly kind: 'wrong-method'; readonly route: Route }
-  | null
+export type RouteMatch = { readonly kind: 'found' | 'wrong-method'; readonly route: Route } | null
 
 /** Bytes that pass through an upgraded connection. Built per tunnel by the messages feature, driven by the tunnel. */
 export interface TunnelFilter {

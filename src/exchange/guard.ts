@@ -3,17 +3,26 @@
  * settled; nothing here waits.
  */
 import { getHeader } from '../http/headers.ts'
-import { DONE, GO, type Stage, type Step } from './contracts.ts'
+import { DONE, GO, type RouteMatch, type Stage, type Step } from './contracts.ts'
+import { isPreflight } from './cross-origin.ts'
 import type { Exchange } from './exchange.ts'
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Looks the route up: 404 where nothing matches, 405 where only the method does not. */
 export const route: Stage = (x) => {
-  const found = x.listener.match(x.host, x.path, x.method, x.headers)
+  const found =
+    (x.method === 'OPTIONS' ? preflighted(x) : null) ?? x.listener.match(x.host, x.path, x.method, x.headers)
   if (found === null) return refuse(x, 'no-route')
   x.followRoute(found.route)
   return found.kind === 'wrong-method' ? refuse(x, 'wrong-method') : GO
+}
+
+/** The route of the request that a browser asks for, where the gateway says who may send it. */
+function preflighted(x: Exchange): RouteMatch {
+  if (!isPreflight(x)) return null
+  const wanted = x.listener.match(x.host, x.path, getHeader(x.headers, 'access-control-request-method')!, x.headers)
+  return wanted?.kind === 'found' && wanted.route.crossOrigin !== null ? wanted : null
 }
 
 export const guard: Stage = (x) => {
@@ -47,8 +56,8 @@ export function mediaType(x: Exchange): string {
 function isOriginWelcome(x: Exchange): boolean {
   const origin = getHeader(x.headers, 'origin')
   if (origin === null) return true
-  const own = x.route!.origins
-  if (own?.has(origin)) return true
+  const { origins, crossOrigin } = x.route!
+  if (origins?.has(origin) || (!x.isWebSocket && crossOrigin?.isWelcome(origin))) return true
   // An origin leaves the usual port out, a Host need not (RFC 6454, 6.2).
   const usual = x.peer.secure ? ':443' : ':80'
   const authority = x.authority.endsWith(usual) ? x.authority.slice(0, -usual.length) : x.authority

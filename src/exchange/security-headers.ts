@@ -11,6 +11,7 @@ import added from '../data/owasp-headers-add.json' with { type: 'json' }
 import removed from '../data/owasp-headers-remove.json' with { type: 'json' }
 import { type HeaderList, HOP_BY_HOP } from '../http/headers.ts'
 import type { HeaderEdits } from './contracts.ts'
+import { CROSS_ORIGIN_FIELDS } from './cross-origin.ts'
 
 type Profile = HeadersConfig['profile']
 
@@ -112,20 +113,20 @@ const MOST_COMPILED = 256
 
 /**
  * The edits for a route. `secure` says that its listener speaks TLS, `byRole` that its answers differ by who asks: no shared
- * cache may keep them, and one that does all the same must tell users apart (RFC 9111, 4.1). A pure function of its arguments; the result is shared
- * and frozen. Check the setting with `headerProblems` first.
+ * cache may keep them, and one that does all the same must tell users apart (RFC 9111, 4.1), `crossOrigin` that the gateway says
+ * who may read them. A pure function of its arguments; the result is shared and frozen. Check the setting with `headerProblems` first.
  */
-export function compileEdits(config: HeadersConfig, secure: boolean, byRole = false): HeaderEdits {
-  const key = JSON.stringify([config, secure, byRole])
+export function compileEdits(config: HeadersConfig, secure: boolean, byRole = false, crossOrigin = false): HeaderEdits {
+  const key = JSON.stringify([config, secure, byRole, crossOrigin])
   const known = compiled.get(key)
   if (known !== undefined) return known
   if (compiled.size >= MOST_COMPILED) compiled.clear()
-  const edits = build(config, secure, byRole)
+  const edits = build(config, secure, byRole, crossOrigin)
   compiled.set(key, edits)
   return edits
 }
 
-function build(config: HeadersConfig, secure: boolean, byRole: boolean): HeaderEdits {
+function build(config: HeadersConfig, secure: boolean, byRole: boolean, crossOrigin: boolean): HeaderEdits {
   const base = PROFILES[config.profile]
   const set = new Map(base.set)
   const fallback = new Map(base.fallback)
@@ -152,6 +153,7 @@ function build(config: HeadersConfig, secure: boolean, byRole: boolean): HeaderE
   }
   const drop = new Set([...OWASP_REMOVED, ...HOP_BY_HOP, ...INTERNAL, ...set.keys(), ...config.remove])
   if (config.profile === 'embed') drop.add('x-frame-options')
+  if (crossOrigin) for (const name of CROSS_ORIGIN_FIELDS) drop.add(name)
   // A kept name that stood in `drop` would be lost both ways: removed, and not filled in.
   for (const name of fallback.keys()) if (!OWASP_REMOVED.has(name)) drop.delete(name)
   if (!secure) {
@@ -160,7 +162,9 @@ function build(config: HeadersConfig, secure: boolean, byRole: boolean): HeaderE
     drop.add(HSTS)
   }
   // Beside what the service and the route say: the lines of a list are one list.
-  const own = byRole ? [...set, ['vary', BY_USER] as const] : [...set]
+  const own = [...set]
+  if (byRole) own.push(['vary', BY_USER])
+  if (crossOrigin) own.push(['vary', 'origin'])
   const setLines = own.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   return Object.freeze({ drop, set: flat(own), setLines, fallback: flat(fallback) })
 }

@@ -7,6 +7,7 @@ import type { Configuration, HeadersConfig, PublicListenerConfig, RouteConfig } 
 import { ConfigurationError } from '../errors.ts'
 import { makeAddressLists } from '../exchange/address-lists.ts'
 import type { Route, RouteTimeouts, Stage } from '../exchange/contracts.ts'
+import { CrossOrigin } from '../exchange/cross-origin.ts'
 import { lastHop } from '../exchange/last-hop.ts'
 import { makeMaintenanceStage } from '../exchange/maintenance-stage.ts'
 import { makeRewrite } from '../exchange/rewrite-path.ts'
@@ -82,6 +83,7 @@ export function ownRoute(
     allowEncodedSlashes: false,
     webSocket: false,
     origins: null,
+    crossOrigin: null,
     timeouts,
     isApi: false,
     pages: null,
@@ -150,14 +152,17 @@ export class RouteBuilder {
     const cleanerFor = this.#cleanerFor(config)
     const bounds = socketBounds(`${listenerName} ${name}`, config, this.#config, this.#standing, cleanerFor)
     const admit = admitStages([...listener.limits, ...config.limits], this.#config, this.#standing)
+    const methods = withHead(config.methods)
+    const crossOrigin = config.cors === undefined ? null : new CrossOrigin(config.cors, methods)
     const route: Route = {
       name,
       index,
       path: config.path,
-      methods: withHead(config.methods),
+      methods,
       allow: allow.join(', '),
       stages: routeStages({
         addresses: makeAddressLists(config.allow, config.deny),
+        crossOrigin,
         maintenance: this.#maintenance(name),
         inFlight: capsOf(this.#standing, `${listenerName} in flight`, listener.connections.inFlightPerAddress),
         admit: admit.before,
@@ -173,12 +178,13 @@ export class RouteBuilder {
         inspect: config.messages === undefined ? null : this.#inspect(config.messages, config.socketIo, bounds),
         end: own === null ? this.#forward(service!, config, bounds, cleanerFor) : answerBy(own),
       }),
-      edits: compileEdits(config.headers, true, differsByRole(config)),
+      edits: compileEdits(config.headers, true, differsByRole(config), crossOrigin !== null),
       maxBodyBytes: config.maxBody,
       accepts: config.accepts === undefined ? null : new Set(config.accepts),
       allowEncodedSlashes: config.allowEncodedSlashes,
       webSocket: config.webSocket,
       origins: config.origins === undefined ? null : new Set(config.origins),
+      crossOrigin,
       timeouts: { ...answerTimes(service), totalMs: config.timeout },
       isApi: config.api,
       pages: errorPagesOf(this.#config, index),

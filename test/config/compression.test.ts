@@ -61,9 +61,9 @@ t.test('values', (t) => {
 })
 
 t.test('where answers are those of one person, "public" would do nothing', (t) => {
-  const issuers = { staff: { issuer: 'https://id.example.com', audience: 'chat' } }
+  const issuers = { staff: { issuer: 'https://id.example.com', audience: ['chat'] } }
   t.match(
-    problems({ ...service, compression: 'public', signIn: { issuer: 'staff' } }, { issuers }),
+    problems({ ...service, compression: 'public', signIn: { oidc: 'staff' } }, { issuers }),
     /whoever comes here signs in/,
   )
   t.match(problems({ ...service, compression: 'public', socketIo: true }), /session ids of socket\.io are credentials/)

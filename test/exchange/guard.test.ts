@@ -17,6 +17,7 @@ const makeRoute = (more: Partial<Route> = {}): Route => ({
   allowEncodedSlashes: false,
   webSocket: true,
   origins: null,
+  crossOrigin: null,
   timeouts: { firstByteMs: 1000, betweenBytesMs: 1000, totalMs: 0 },
   isApi: false,
   pages: null,
