@@ -16,8 +16,11 @@ const SUITES_12 = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ]
 
-/** Key exchange groups, the post-quantum hybrid first. */
-const TLS_GROUPS = 'X25519MLKEM768:X25519:prime256v1:secp384r1'
+/**
+ * Key exchange groups. What stands before the slash is taken wherever the client knows it, though it would rather have another:
+ * what is recorded today may be opened in twenty years.
+ */
+const TLS_GROUPS = 'X25519MLKEM768/X25519:prime256v1:secp384r1'
 
 const base = {
   ecdhCurve: TLS_GROUPS,

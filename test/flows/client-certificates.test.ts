@@ -13,6 +13,8 @@ const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 const authority = await makeCertificate({ subject: 'CN=Agents CA', authority: true })
 const good = await makeCertificate({ subject: 'CN=agent 7, O=Example', issuer: authority, purposes: [CLIENT_AUTH] })
 const revoked = await makeCertificate({ subject: 'CN=agent 8', issuer: authority, purposes: [CLIENT_AUTH] })
+const expired = await makeCertificate({ issuer: authority, purposes: [CLIENT_AUTH], from: -9, to: -1 })
+const server = await makeCertificate({ issuer: authority, purposes: ['1.3.6.1.5.5.7.3.1'] })
 const stranger = await makeCertificate({ subject: 'CN=agent 7, O=Example', purposes: [CLIENT_AUTH] })
 
 const folder = t.testdir({})
@@ -88,7 +90,7 @@ for (const transport of socketTransports) {
 
 t.test('without a valid one nothing is served, and the log and the metrics say why', async (t) => {
   const before = upstream.received.length
-  for (const certificate of [undefined, stranger]) {
+  for (const certificate of [undefined, stranger, expired, server]) {
     const client = openHttp1(placeOf('agents', certificate))
     t.equal((await client.ask({ path: '/echo' })).status, 0)
     await client.close()
@@ -100,6 +102,9 @@ t.test('without a valid one nothing is served, and the log and the metrics say w
   await until(() => /"either","reason":"client-certificate-untrusted"/.test(gateway.log()), 'the line')
   t.match(gateway.log(), '"listener":"either","reason":"client-certificate-untrusted","client":"127.0.0.1"')
   t.match(gateway.log(), '"listener":"agents","reason":"client-certificate-missing","client":"127.0.0.1"')
+  for (const reason of ['untrusted', 'expired', 'purpose']) {
+    await until(() => gateway.log().includes(`"listener":"agents","reason":"client-certificate-${reason}"`), reason)
+  }
   const metrics = await (await fetch(`http://127.0.0.1:${gateway.adminPort}/metrics`)).text()
   t.match(metrics, /portcullis_tls_handshake_failures_total\{reason="client-certificate-missing",listener="agents"\} 1/)
   t.match(

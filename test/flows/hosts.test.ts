@@ -7,6 +7,7 @@ import { makeCertificate, writePair } from '../kit/certificates.ts'
 import { rawExchange, requestTransports } from '../kit/clients.ts'
 import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { startUpstream } from '../kit/upstream.ts'
+import { until } from '../kit/wait.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hosts-'))
 const certificates = [
@@ -109,4 +110,6 @@ t.test('a refused host ends an HTTP/1.1 connection, a misdirected one does not',
   t.same(evil.statuses, [400])
   const misdirected = await rawExchange(place, `GET /x HTTP/1.1\r\nHost: other.example.com\r\n\r\n${good}`)
   t.same(misdirected.statuses, [421, 200])
+  const line = await until(() => gateway.accessLines().find((each) => each.status === 421), 'the line')
+  t.match(line, { failure: 'misdirected-host', host: 'other.example.com' })
 })

@@ -129,6 +129,10 @@ t.test('the post-quantum hybrid is negotiated, the classic groups where a client
   t.equal(await negotiatedGroup(t, port, 'prime256v1'), 0x0017)
   t.equal(await negotiatedGroup(t, port, 'secp384r1'), 0x0018)
   t.type(await negotiatedGroup(t, port, 'secp521r1'), 'string', 'not offered')
+  for (const rather of ['X25519:X25519MLKEM768', 'secp384r1:prime256v1:X25519:X25519MLKEM768']) {
+    t.equal(await negotiatedGroup(t, port, rather), 0x11ec, `the gateway's list begins with it: ${rather}`)
+  }
+  t.equal(await negotiatedGroup(t, port, 'secp384r1:X25519'), 0x0018, 'of the classic ones the client chooses')
 })
 
 t.test('renegotiation is refused, by the server name table too', async (t) => {
