@@ -1,15 +1,20 @@
 /** Certificates that the gateway orders by itself, from a real ACME server: the first one, over both challenges, and after a crash. */
+import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { connect } from 'node:tls'
+import { promisify } from 'node:util'
 import t from 'tap'
+import type { StatusView } from '../../src/exchange/status-view.ts'
 import { type Json, publicListener, startGateway, testConfig } from '../kit/gateway.ts'
 import { PEBBLE_MISSING, type Pebble, startPebble } from '../kit/pebble.ts'
 import { startRedis } from '../kit/redis.ts'
 import { until } from '../kit/wait.ts'
 
 const SECRET = 'a secret of thirty-two characters'
+const PROGRAM = resolve(import.meta.dirname, '../../bin/portcullis.js')
+const run = promisify(execFile)
 
 interface Peer {
   issuer: string
@@ -78,6 +83,26 @@ t.test(
     const text = await metrics(gateway.adminPort)
     t.match(text, 'portcullis_acme_orders_total{outcome="issued"} 1')
     t.match(text, /portcullis_acme_renewal_timestamp_seconds\{certificate="a\.example\.com"\} [1-9]/)
+    const status = (await (await fetch(`http://127.0.0.1:${gateway.adminPort}/status`)).json()) as StatusView
+    t.match(status.certificates.shown, [
+      { source: 'acme', issuer: /^Pebble/, names: ['a.example.com', 'b.example.com'] },
+    ])
+    const admin = `http://127.0.0.1:${gateway.adminPort}`
+    const { stdout } = await run(process.execPath, [PROGRAM, 'certs', 'renew', 'a.example.com', '--admin', admin])
+    t.match(stdout, /^ordered/)
+    const next = await until(async () => {
+      const now = await shown(pebble.tlsPort, 'a.example.com')
+      return now.serial !== peer.serial && now
+    }, 'the renewal that a person asked for')
+    t.match(next.issuer, /^Pebble/)
+    t.equal(pebble.issued(), 2)
+    t.match(
+      gateway.auditLines().findLast(({ event }) => event === 'crypt_renew'),
+      {
+        outcome: 'success',
+        object: 'certificate a.example.com',
+      },
+    )
   },
 )
 
