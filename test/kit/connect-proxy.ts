@@ -13,7 +13,7 @@ export interface ConnectProxy {
   readonly ownPorts: Set<number>
   /** Answers so instead of opening tunnels; null opens them. */
   answer: ((socket: Socket, head: string) => void) | null
-  /** Tunnels that are open. */
+  /** Connections to the proxy that are open, tunnels or not. */
   open(): number
   close(): Promise<void>
 }
@@ -25,9 +25,9 @@ export async function startConnectProxy(places: ReadonlyMap<string, number> = ne
     sides.add(socket)
     return socket.on('error', () => {}).on('close', () => sides.delete(socket))
   }
-  const tunnels = new Set<Socket>()
+  const nears = new Set<Socket>()
   const server = createServer((near) => {
-    keep(near)
+    nears.add(keep(near).on('close', () => nears.delete(near)))
     let head = ''
     const onData = (bytes: Buffer): void => {
       head += bytes.toString('latin1')
@@ -45,22 +45,19 @@ export async function startConnectProxy(places: ReadonlyMap<string, number> = ne
     far.on('error', () => near.end('HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n'))
     far.once('connect', () => {
       proxy.ownPorts.add(far.localPort!)
-      tunnels.add(near)
       near.write('HTTP/1.1 200 Connection established\r\n\r\n')
       near.pipe(far)
       far.pipe(near)
     })
-    near.on('close', () => {
-      tunnels.delete(near)
-      far.destroy()
-    })
-    far.on('close', () => near.end())
+    near.on('close', () => far.destroy())
+    // Nobody reads it any more, but 'close' comes only to streams that flow.
+    far.on('close', () => near.end().resume())
   }
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const port = (server.address() as AddressInfo).port
   const proxy: ConnectProxy = {
     ...{ port, url: `http://127.0.0.1:${port}`, heads: [], ownPorts: new Set(), answer: null },
-    open: () => tunnels.size,
+    open: () => nears.size,
     close: () =>
       new Promise((done) => {
         server.close(() => done())
