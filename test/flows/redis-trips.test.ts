@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { hashPassword } from '../../src/access/passwords.ts'
 import { WINDOW_SCRIPT } from '../../src/limits/window-script.ts'
-import { type Ask, type Reply, requestTransports } from '../kit/clients.ts'
-import { publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
+import { type Ask, type Reply, rawExchange, requestTransports } from '../kit/clients.ts'
+import { type Json, publicListener, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { startRedis } from '../kit/redis.ts'
 import { type MonitoredCommand, startMonitor } from '../kit/redis-monitor.ts'
+import { startSlowProxy } from '../kit/slow-proxy.ts'
 import { keycloakClaims, makeKey, makeToken, startKeyServer } from '../kit/token-maker.ts'
 import { startUpstream } from '../kit/upstream.ts'
 import { until } from '../kit/wait.ts'
@@ -222,4 +223,34 @@ t.test('a client that leaves before its body is there is counted all the same', 
     await client.ask({ method: 'POST', path: '/login', headers, body: body(), signal: leaving.signal })
   }
   await until(async () => /\b2 \d+/.test(await redis.command('GET portcullis:wide:{192.0.2.9}')), 'two counts')
+})
+
+t.test('what follows a broken body, while its answer waits for Redis, is no request', async (t) => {
+  await redis.flush()
+  const proxy = await startSlowProxy(redis.port)
+  const slow = structuredClone(CONFIG) as typeof CONFIG & { limits: { store: { redis: Json } } }
+  slow.limits.store.redis = { url: `redis://127.0.0.1:${proxy.port}`, timeout: '10 seconds' }
+  const gateway = await startGatewayHere(slow)
+  t.teardown(async () => {
+    await gateway.close()
+    await proxy.close()
+  })
+  proxy.delayMs = 100
+  const place = { port: gateway.publicPort }
+  const head = (address: string) =>
+    `POST /login HTTP/1.1\r\nhost: localhost:${place.port}\r\nx-forwarded-for: ${address}\r\n` +
+    'content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n'
+  const next = `GET /one?smuggled HTTP/1.1\r\nhost: localhost:${place.port}\r\n\r\n`
+  const rest = `0\r\n\r\n${next}`
+  const seen = upstream.received.length
+  const broken = ['zz\r\n', '3;\x00\r\nabc\r\n', '3\r\nabcX', '3\nabc\r\n', '-1\r\n', 'ffffffffffffffffff\r\n']
+  for (const [i, chunk] of broken.entries()) {
+    const address = `192.0.2.${100 + i}`
+    for (const pieces of [[head(address) + chunk + rest], [head(address), chunk, rest, next]]) {
+      const { statuses, closedBy } = await rawExchange(place, pieces)
+      t.same([statuses, closedBy], [[400], 'server'], JSON.stringify(chunk))
+    }
+    t.match(await redis.command(`GET portcullis:wide:{${address}}`), /\b2 \d+/, 'and it is counted')
+  }
+  t.equal(upstream.received.length, seen, 'nothing reached the service')
 })
