@@ -55,7 +55,7 @@ portcullis runs, with a demo chat behind it. Certificates are self-signed: brows
   Chat          https://localhost:8443/
   Transcripts   https://localhost:9443/   ${secret}
   Plain HTTP    http://localhost:8080/    redirects to HTTPS
-  Operation     http://127.0.0.1:9900/health/ready  and  /metrics
+  Operation     http://127.0.0.1:9900/   status; /health/ready and /metrics for programs
 
 Logs are in logs/. Your own configuration: npm start -- --config FILE. End with Ctrl-C.
 
