@@ -55,16 +55,27 @@ const KINDS: readonly ((field: Field, client: RequestClient) => Promise<unknown>
   (_field, client) => client.ask({ method: 'POST', path: '/small', body: ['more', ' than is allowed'] }),
   (_field, client) => client.ask({ method: 'POST', path: '/early-answer', body: ['one', 'two'] }),
   (_field, client) => client.ask({ method: 'POST', path: '/die/while-reading', body: ['one', 'two'] }),
+  // Cut, or left, in the middle of a compressor.
+  ...['gzip', 'br', 'zstd'].map(
+    (coding) => (_field: Field, client: RequestClient) =>
+      client.ask({ path: '/packed/die/in-chunk', headers: ['accept-encoding', coding] }),
+  ),
+  (_field, client) => leaveAt(client, '/packed/trickle?count=20', 'data', ['accept-encoding', 'gzip']),
   // A client that leaves, at three moments.
   (_field, client) => leaveAt(client, '/huge?bytes=3000000', 'data'),
   (_field, client) => leaveAt(client, '/never', 'soon'),
   (_field, client) => leaveAt(client, '/upload', 'upload'),
 ]
 
-async function leaveAt(client: RequestClient, path: string, when: 'data' | 'soon' | 'upload'): Promise<Reply> {
+async function leaveAt(
+  client: RequestClient,
+  path: string,
+  when: 'data' | 'soon' | 'upload',
+  headers: string[] = [],
+): Promise<Reply> {
   const stop = new AbortController()
   const leave = (): void => stop.abort()
-  if (when === 'data') return await client.ask({ path, signal: stop.signal, onData: leave })
+  if (when === 'data') return await client.ask({ path, headers, signal: stop.signal, onData: leave })
   setTimeout(leave, 5)
   if (when === 'soon') return await client.ask({ path, signal: stop.signal })
   async function* pieces(): AsyncGenerator<Buffer> {
@@ -135,7 +146,12 @@ t.test(`nothing is left of ${EXCHANGES} exchanges that failed`, async (t) => {
         chat: { endpoints: [service.url], timeouts: { connect: '1 s', keepAlive: '500 ms' } },
         dead: { endpoints: [dead.url] },
       },
-      routes: [route('/*'), route('/dead', { service: 'dead' }), route('/small', { maxBody: '10 B' })],
+      routes: [
+        route('/*'),
+        route('/dead', { service: 'dead' }),
+        route('/small', { maxBody: '10 B' }),
+        route('/packed/*', { rewrite: '/*', compression: 'public' }),
+      ],
     }),
   )
   t.teardown(async () => {
@@ -160,6 +176,7 @@ t.test(`nothing is left of ${EXCHANGES} exchanges that failed`, async (t) => {
       return (
         number(text, 'portcullis_connections_open') <= 1 &&
         number(text, 'portcullis_websockets_open') === 0 &&
+        number(text, 'portcullis_compressors_open') === 0 &&
         service.connections.every((each) => !each.isOpen || each.socket.readableEnded) &&
         text
       )
