@@ -42,7 +42,7 @@ export class TicketKeys {
     this.#rotateMs = rotateMs
     this.#shared = shared
     this.#onKey = onKey
-    this.#begin()
+    this.#begin(this.#periodNow())
     // Not yet: who listens to exchanges has not been given the first key.
     this.#wait(0)
   }
@@ -59,7 +59,7 @@ export class TicketKeys {
     this.#shared = shared
     if (before !== shared) before?.wipe()
     // With another secret nothing goes on: it may have been changed because it leaked.
-    if (!isSame) this.#exchange(randomBytes(TICKET_KEY_BYTES))
+    if (!isSame) this.#exchange(randomBytes(TICKET_KEY_BYTES), this.#periodNow())
     this.#lookAt = 0
     this.#onTime()
   }
@@ -76,13 +76,14 @@ export class TicketKeys {
     const shared = this.#shared
     const now = performance.now()
     if (shared === null) {
-      if (now >= this.#madeAt + this.#rotateMs) this.#exchange(randomBytes(TICKET_KEY_BYTES))
+      if (now >= this.#madeAt + this.#rotateMs) this.#exchange(randomBytes(TICKET_KEY_BYTES), 0)
       return this.#wait(this.#madeAt + this.#rotateMs - performance.now())
     }
-    if (this.#period !== this.#periodNow()) this.#exchange(randomBytes(TICKET_KEY_BYTES))
+    const period = this.#periodNow()
+    if (this.#period !== period) this.#exchange(randomBytes(TICKET_KEY_BYTES), period)
     else if (now >= this.#overAt) {
       // The clock was set back.
-      this.#exchange(randomBytes(TICKET_KEY_BYTES))
+      this.#exchange(randomBytes(TICKET_KEY_BYTES), period)
       this.#isSpent = true
     }
     if (!shared.isUp) {
@@ -106,14 +107,14 @@ export class TicketKeys {
     this.#lookAt = performance.now() + LOOK_MS
     const settled = await shared.settle(own, period, Math.max(1, this.#leftMs()))
     this.#isLooking = false
-    if (this.#shared !== shared || this.#key !== own || this.#period !== period) {
+    if (this.#shared !== shared || this.#key !== own || period !== this.#periodNow()) {
       // Too late: it is the key of another time.
       if (typeof settled !== 'string') settled.fill(0)
       this.#lookAt = 0
       return
     }
     if (settled === 'down') return
-    if (typeof settled !== 'string') this.#exchange(settled)
+    if (typeof settled !== 'string') this.#exchange(settled, period)
     this.#lookAt = performance.now() + AGAIN_MS
     if (typeof settled !== 'string') this.#tell('taken-over')
     else if (settled === 'made') this.#tell('made')
@@ -127,19 +128,18 @@ export class TicketKeys {
     this.#shared?.report(event)
   }
 
-  #exchange(next: Buffer): void {
+  /** `period`: what the key was made for, which by now may be over. */
+  #exchange(next: Buffer, period: number): void {
     const before = this.#key
     this.#key = next
     this.#madeAt = performance.now()
-    this.#begin()
+    this.#begin(period)
     this.#onKey(next)
     before.fill(0)
   }
 
-  /** What the present key is for, by the clock. */
-  #begin(): void {
+  #begin(period: number): void {
     if (this.#shared === null) return
-    const period = this.#periodNow()
     if (period !== this.#period) this.#told = ''
     this.#period = period
     this.#overAt = performance.now() + this.#leftMs() + SLACK_MS

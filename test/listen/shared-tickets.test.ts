@@ -233,3 +233,39 @@ t.test('a clock that is set back gives no key more time', async (t) => {
   t.not(one.hex(), key, 'and it is not taken back from Redis')
   clock.restore()
 })
+
+t.test('an answer that comes when its period is over gives no key to the next one', async (t) => {
+  const rotationMs = 1_000_000
+  let now = rotationMs * 1000 + 10
+  t.intercept(Date, 'now', { get: () => () => now })
+  const old = Buffer.alloc(48, 7)
+  const sealed = new TicketKeySeal(SECRET, `p:tickets:public:${rotationMs}`).seal(old, 1000)
+  const written: [place: string, value: string][] = []
+  let answer = (_value: string): void => {}
+  let asked = 0
+  const values: SharedValues = {
+    isUp: true,
+    get: () =>
+      asked++ > 0
+        ? Promise.resolve(null)
+        : new Promise((resolve) => {
+            answer = resolve
+          }),
+    swap: async (key, _expected, next) => {
+      written.push([key, next!])
+      return 'done'
+    },
+    put: async () => true,
+  }
+  const one = await node(t, { rotationMs, values })
+  await until(() => asked === 1, 'the question')
+  now = rotationMs * 1001 + 10
+  answer(sealed)
+  await until(() => written.length > 0, 'the key of the next period')
+  for (const [place, value] of written) {
+    t.match(place, /:1001$/)
+    const key = new TicketKeySeal(SECRET, `p:tickets:public:${rotationMs}`).open(value, 1001)
+    t.notOk(old.equals(key as Buffer), 'not the one of the period before')
+  }
+  t.notOk(old.equals(one.keys.current))
+})
