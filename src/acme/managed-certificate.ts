@@ -74,6 +74,7 @@ export class ManagedCertificate {
   #isRunning = false
   #isClosed = false
   #isOutageSaid = false
+  #isUnreadableSaid = false
   #busyUntil = 0
   #askAt = 0
   #looks = 0
@@ -301,10 +302,20 @@ export class ManagedCertificate {
     const values = this.#parts.values()
     if (this.#shared?.values !== values || this.#shared.secret !== secret) {
       const { lookMs, lockMs } = this.#parts.times
-      const sealed = new SealedValues(values, secret)
+      const sealed = new SealedValues(values, secret, () => this.#sayUnreadable())
+      this.#isUnreadableSaid = false
       this.#shared = { values, secret, orders: new SharedOrders(sealed, this.#id, 2.5 * lookMs, lockMs) }
     }
     return this.#shared.orders
+  }
+
+  /** Once for each store and secret: it is looked at every second. */
+  #sayUnreadable(): void {
+    if (this.#isUnreadableSaid) return
+    this.#isUnreadableSaid = true
+    this.#parts.metrics.count('acme_orders_total', 'unreadable')
+    const reason = 'another "sharedSecret" there, or somebody changed it'
+    this.#say('warn', 'What stands in Redis about a certificate does not open, and is not used', { reason })
   }
 
   #say(level: 'info' | 'warn', message: string, more: Readonly<Record<string, unknown>>): void {

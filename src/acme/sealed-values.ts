@@ -11,9 +11,12 @@ const TAG_BYTES = 16
 export class SealedValues {
   readonly #values: SharedValues
   readonly #key: Buffer
+  readonly #onRefused: () => void
 
-  constructor(values: SharedValues, secret: string) {
+  /** `onRefused` is told of every value that does not open. */
+  constructor(values: SharedValues, secret: string, onRefused: () => void) {
     this.#values = values
+    this.#onRefused = onRefused
     this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'portcullis acme values 1', 32))
   }
 
@@ -24,7 +27,10 @@ export class SealedValues {
   /** Null for none, and for what was sealed with another secret; undefined where the store does not answer. */
   async get(key: string): Promise<string | null | undefined> {
     const sealed = await this.#values.get(key)
-    return typeof sealed === 'string' ? this.#open(key, sealed) : sealed
+    if (typeof sealed !== 'string') return sealed
+    const opened = this.#open(key, sealed)
+    if (opened === null) this.#onRefused()
+    return opened
   }
 
   /** What stands there now, sealed; null where it could not be written. */

@@ -51,7 +51,7 @@ async function startHolding(t: Test, held: RegExp) {
   t.teardown(() => server.close())
   const folder = t.testdir()
 
-  async function node(name: string) {
+  async function node(name: string, secret = SECRET) {
     const config = { redis: { url: redis.url, prefix: 'p', timeout: 500 }, onOutage: 'local' } as StoreConfig
     const store = makeStore(config, redis.url, () => {}, { count: () => {} })
     t.teardown(() => store.close())
@@ -71,7 +71,7 @@ async function startHolding(t: Test, held: RegExp) {
     t.teardown(() => care.close())
     const own = join(folder, name)
     care.settle([
-      { names: [NAME], authorities: [settings], email: null, challenge: 'tls-alpn-01', folder: own, secret: SECRET },
+      { names: [NAME], authorities: [settings], email: null, challenge: 'tls-alpn-01', folder: own, secret },
     ])
     const serial = (): string => {
       try {
@@ -81,7 +81,8 @@ async function startHolding(t: Test, held: RegExp) {
       }
     }
     const reasons = () => lines.filter(({ message }) => message.startsWith('No cert')).map(({ more }) => more.reason)
-    return { counts, reasons, serial, store }
+    const messages = () => lines.map(({ message }) => message)
+    return { counts, reasons, messages, serial, store }
   }
   return { pebble, open, isHolding: () => isHolding, node }
 }
@@ -164,3 +165,15 @@ t.test(
     t.same(two.counts, ['taken-over'])
   },
 )
+
+t.test('a node with another secret says so once, and uses nothing of the others', { skip }, async (t) => {
+  await redis.flush()
+  const { node } = await startHolding(t, /^$/)
+  const one = await node('one')
+  await until(() => one.counts.includes('issued'), 'the certificate')
+  const stranger = await node('stranger', 'another one of thirty-two letters')
+  await until(() => stranger.counts.includes('issued'), 'its own')
+  t.not(stranger.serial(), one.serial())
+  t.equal(stranger.messages().filter((each) => each.includes('does not open')).length, 1)
+  t.equal(stranger.counts.filter((each) => each === 'unreadable').length, 1)
+})
