@@ -12,6 +12,7 @@ import { type Json, publicListener, startGatewayHere, testConfig } from '../kit/
 import { startRedis } from '../kit/redis.ts'
 import { type MonitoredCommand, startMonitor } from '../kit/redis-monitor.ts'
 import { startSlowProxy } from '../kit/slow-proxy.ts'
+import { type HandshakeRefused, socketTransports } from '../kit/socket-clients.ts'
 import { keycloakClaims, makeKey, makeToken, startKeyServer } from '../kit/token-maker.ts'
 import { startUpstream } from '../kit/upstream.ts'
 import { until } from '../kit/wait.ts'
@@ -61,6 +62,13 @@ const CONFIG = testConfig(upstream.url, {
     { ...route, path: '/many', limits: ['wide', 'narrow', 'per-route', 'tight'] },
     { ...route, path: '/login', limits: ['wide', 'per-account', 'per-field', 'tight'], maxBody: '256 KB' },
     { ...route, path: '/agents', limits: ['wide', 'per-user', 'tight'], signIn: 'keycloak' },
+    {
+      ...route,
+      path: '/socket',
+      limits: ['wide', 'per-user', 'per-account', 'tight'],
+      webSocket: true,
+      signIn: 'keycloak',
+    },
     { ...route, path: '/account', limits: ['wide', 'account'] },
     { ...route, path: '/both', limits: ['wide', 'per-user', 'per-account'], signIn: 'keycloak' },
   ],
@@ -201,6 +209,34 @@ for (const transport of requestTransports) {
       ...{ status: 200, calls: 1, limits: [3] },
       signIn: 1,
     })
+  })
+}
+
+for (const transport of socketTransports) {
+  t.test(`a WebSocket over ${transport.name}`, async (t) => {
+    await redis.flush()
+    const gateway = await startGatewayHere(CONFIG)
+    const monitor = await startMonitor(redis)
+    t.teardown(async () => {
+      monitor.close()
+      await gateway.close()
+    })
+    const headers = ['x-forwarded-for', '192.0.2.20', ...bearer(token({ preferred_username: `ws ${transport.name}` }))]
+    const open = () => transport.open({ port: gateway.publicPort }, { path: '/socket', headers })
+    await (await open()).close()
+    await (await open()).close()
+    await (await open()).close()
+    const refused = await open().catch((error) => error as HandshakeRefused)
+    t.equal((refused as HandshakeRefused).status, 429)
+    await monitor.flushed()
+    const calls = monitor.commands.filter(
+      ({ name, args }) => name === 'evalsha' && args.some((each) => each.includes(':wide:')),
+    )
+    t.equal(calls.length, 4, 'one for each handshake')
+    t.ok(
+      calls.every(({ args }) => args[1] === '5'),
+      'with all limits',
+    )
   })
 }
 
