@@ -53,7 +53,7 @@ const COUNTERS: Readonly<Record<MetricName, readonly [label: string, help: strin
   upstream_retries_total: ['outcome', 'Further tries of requests, and those that the budget did not allow.', 'service'],
   endpoint_changes_total: [
     'change',
-    'Endpoints that left or came back, names, circuits that opened or closed.',
+    'Endpoints that left or came back, names, ways through proxies, circuits that opened or closed.',
     'service',
   ],
 }
