@@ -1,12 +1,14 @@
 /**
  * No tunnel through a forward proxy outlives its use: after checks, idle times, refusals, failures, clients that leave, WebSockets
- * that end, over TCP and over TLS in the tunnel, and with HTTP/2.
+ * that end, over TCP and over TLS in the tunnel, and with HTTP/2. What a client does not read stays with the service.
  */
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { makeCertificate } from '../kit/certificates.ts'
-import { openHttp1, openHttp2 } from '../kit/clients.ts'
+import { openHttp1, openHttp2, openRaw } from '../kit/clients.ts'
 import { startConnectProxy } from '../kit/connect-proxy.ts'
 import { type Json, startGatewayHere, testConfig } from '../kit/gateway.ts'
 import { socketTransports } from '../kit/socket-clients.ts'
@@ -16,6 +18,7 @@ import { until } from '../kit/wait.ts'
 
 const certificate = await makeCertificate({ names: ['127.0.0.1', 'localhost'] })
 const stranger = await makeCertificate({ names: ['127.0.0.1'] })
+const HUGE = 100_000_000
 const folder = t.testdir()
 const ca = join(folder, 'ca.pem')
 writeFileSync(ca, certificate.cert)
@@ -45,7 +48,7 @@ async function open(t: Test, service: (plain: string, secure: string, odd: strin
           purpose: 'test',
           webSocket: true,
         },
-        ...{ methods: ['GET', 'POST'], timeout: '5 s' },
+        ...{ methods: ['GET', 'POST'], timeout: '1 minute' },
       })),
     }),
   )
@@ -93,6 +96,40 @@ for (const [kind, service] of Object.entries(KINDS)) {
     }
     t.ok(proxy.heads.length > 4)
     await until(() => left() === 0, `the end of ${proxy.heads.length} tunnels`)
+  })
+}
+
+for (const [kind, service] of Object.entries(KINDS)) {
+  t.test(`a client that stops reading stops the service: ${kind}`, async (t) => {
+    const { place, names, upstreams } = await open(t, service)
+    for (const name of names) {
+      const client = openRaw(place)
+      client.on('error', () => {})
+      t.teardown(() => client.destroy())
+      await once(client, 'secureConnect')
+      client.pause()
+      client.write(
+        `GET /${name}/huge?bytes=${HUGE} HTTP/1.1\r\nhost: localhost:${place.port}\r\nconnection: close\r\n\r\n`,
+      )
+      const sent = (): number =>
+        upstreams.flatMap(({ connections }) => connections).reduce((sum, { socket }) => sum + socket.bytesWritten, 0)
+      const before = sent()
+      let last = -1
+      await until(async () => {
+        const now = sent()
+        const stands = now === last && now > before + 100_000
+        last = now
+        if (!stands) await sleep(300)
+        return stands
+      }, 'the service to wait')
+      t.ok(last - before < HUGE / 2, `${name}: ${last - before} of ${HUGE} bytes are under way`)
+      let read = 0
+      client.on('data', (chunk: Buffer) => {
+        read += chunk.length
+      })
+      client.resume()
+      await until(() => read > HUGE, 'all of it')
+    }
   })
 }
 
