@@ -25,8 +25,8 @@ export interface CodingRules extends Compressible {
   readonly maxOpen: number
 }
 
-/** Bytes of an answer that is compressed in one go, here and now: a fraction of a millisecond at any level that may be set. */
-const WHOLE_BYTES = 32 * 1024
+/** Bytes of an answer that is compressed in one go, here and now: half a millisecond at the default levels, two at the highest. */
+const WHOLE_BYTES = 64 * 1024
 /** What waits for a compressor before its service has to. */
 const WAITING_BYTES = 64 * 1024
 
@@ -92,8 +92,9 @@ class CodedAnswer implements AnswerOutlet, UpstreamHalf {
     }
     varyByCoding(x, headers)
     if (coding === null) return x.respondHead(status, headers)
-    if (x.method !== 'HEAD' && !this.#open(coding)) return x.respondHead(status, headers)
-    if (length !== null) this.#declared = Number(length)
+    if (x.method !== 'HEAD' && !this.#open(coding, length === null ? -1 : Number(length))) {
+      return x.respondHead(status, headers)
+    }
     x.respondHead(status, codedFields(headers, coding))
   }
 
@@ -158,13 +159,14 @@ class CodedAnswer implements AnswerOutlet, UpstreamHalf {
   // --- the others ---
 
   /** False where there is no room for another one. */
-  #open(coding: ContentCoding): boolean {
+  #open(coding: ContentCoding, declared: number): boolean {
     const x = this.#x
     if (openCompressors() >= this.#rules.maxOpen) {
       this.#metrics.count('answers_not_compressed_total', 'busy')
       return false
     }
-    const compressor = new Compressor(coding, this.#rules.levels[coding])
+    const compressor = new Compressor(coding, this.#rules.levels[coding], declared)
+    this.#declared = declared
     this.#compressor = compressor
     this.#sender = x.upstream
     x.upstream = this

@@ -36,8 +36,9 @@ export class Compressor {
   readonly stream: Transform
   #isOpen = true
 
-  constructor(coding: ContentCoding, level: number) {
-    this.stream = makeStream(coding, level)
+  /** `length`: bytes that will be written, no more and no less; -1 where that is not known. */
+  constructor(coding: ContentCoding, level: number, length: number) {
+    this.stream = makeStream(coding, level, length)
     open++
   }
 
@@ -50,7 +51,7 @@ export class Compressor {
   }
 }
 
-function makeStream(coding: ContentCoding, level: number): Transform {
+function makeStream(coding: ContentCoding, level: number, length: number): Transform {
   const queue = { highWaterMark: QUEUE_BYTES }
   switch (coding) {
     case 'gzip':
@@ -61,7 +62,7 @@ function makeStream(coding: ContentCoding, level: number): Transform {
       } as BrotliOptions)
     case 'zstd':
       return createZstdCompress({
-        ...{ ...queue, ...zstdOptions(level), flush: constants.ZSTD_e_flush },
+        ...{ ...queue, ...zstdOptions(level, length), flush: constants.ZSTD_e_flush },
       } as ZstdOptions)
   }
 }
@@ -79,7 +80,7 @@ function pack(body: Buffer, coding: ContentCoding, level: number): Buffer {
     case 'br':
       return brotliCompressSync(body, brotliOptions(level))
     case 'zstd':
-      return zstdCompressSync(body, { ...zstdOptions(level), pledgedSrcSize: body.length })
+      return zstdCompressSync(body, zstdOptions(level, body.length))
   }
 }
 
@@ -92,7 +93,9 @@ function brotliOptions(level: number): BrotliOptions {
   return { params: { [BROTLI_PARAM_QUALITY]: level, [BROTLI_PARAM_LGWIN]: WINDOW_BITS } }
 }
 
-function zstdOptions(level: number): ZstdOptions {
+/** A known length halves the work for answers of some dozens of KB: tables are made no larger than it needs. */
+function zstdOptions(level: number, length: number): ZstdOptions {
   const { ZSTD_c_compressionLevel, ZSTD_c_windowLog } = constants
-  return { params: { [ZSTD_c_compressionLevel]: level, [ZSTD_c_windowLog]: WINDOW_BITS } }
+  const params = { [ZSTD_c_compressionLevel]: level, [ZSTD_c_windowLog]: WINDOW_BITS }
+  return length === -1 ? { params } : { params, pledgedSrcSize: length }
 }

@@ -44,7 +44,7 @@ export const compression = z
       ),
     atOnce: count(
       64,
-      'Answers over 32 KB, or of unknown length, that one process compresses at once, with 0.5 to 3.5 MB of memory each by coding and level; what comes over it goes as it is.',
+      'Answers over 64 KB, or of unknown length, that one process compresses at once, with 0.5 to 3.5 MB of memory each by coding and level; what comes over it goes as it is.',
       1,
       4096,
     ),

@@ -1,6 +1,6 @@
 /**
- * What compression costs and saves: a JSON answer of 20 KB through the gateway, with each coding at several levels, beside none
- * and beside nginx's gzip. `node test/bench/compression.ts [--seconds N] [--rounds N] [--write]`; h2load makes the load, and nginx is the service too.
+ * What compression costs and saves: a JSON answer (of 20 KB, unless said) through the gateway, with each coding at several levels, beside none
+ * and beside nginx's gzip. `node test/bench/compression.ts [--seconds N] [--rounds N] [--bytes N] [--write]`; h2load makes the load, and nginx is the service too.
  */
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -19,12 +19,13 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
+    bytes: { type: 'string', default: '20000' },
     write: { type: 'boolean', default: false },
   },
 })
 const ROUNDS = Number(values.rounds)
 const CONNECTIONS = 20
-const BODY_BYTES = 20_000
+const BODY_BYTES = Number(values.bytes)
 
 /** Messages of a chat: ids, names, times and words, always the same. */
 function chatMessages(): string {
