@@ -30,6 +30,8 @@ export class UndiciEndpoint implements Dispatcher {
   readonly #options: UndiciOptions
   readonly #running = new Map<UpstreamCall, Run>()
   waiting = 0
+  /** True while a call is told that it failed. */
+  #isTelling = false
 
   constructor(options: UndiciOptions) {
     this.#options = options
@@ -51,6 +53,13 @@ export class UndiciEndpoint implements Dispatcher {
     const run = new Run(call, this)
     this.#running.set(call, run)
     this.waiting++
+    // undici counts its requests once it has told of an error, and ends the process where one came in between.
+    if (this.#isTelling) process.nextTick(() => this.#start(call, run))
+    else this.#start(call, run)
+  }
+
+  #start(call: UpstreamCall, run: Run): void {
+    if (run.isOver) return
     // undici takes null for no body, and declares it for requests only.
     const options = {
       path: call.path,
@@ -65,6 +74,17 @@ export class UndiciEndpoint implements Dispatcher {
       this.#pool.dispatch(options, run)
     } catch (error) {
       run.onResponseError(null, error as Error)
+    }
+  }
+
+  /** Whoever is told may send again before this returns. */
+  tellFailure(call: UpstreamCall, error: Error): void {
+    const wasTelling = this.#isTelling
+    this.#isTelling = true
+    try {
+      call.onFailure(error)
+    } finally {
+      this.#isTelling = wasTelling
     }
   }
 
@@ -126,6 +146,11 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter, Stream
     this.stream = call.streamLength === 0 ? null : new StreamedBody(call, this)
   }
 
+  /** Ended, or taken back. */
+  get isOver(): boolean {
+    return this.#over
+  }
+
   // --- undici's side ---
 
   onRequestStart(controller: Undici.DispatchController): void {
@@ -161,7 +186,7 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter, Stream
     if (this.#over) return
     this.#end()
     if (this.#isCut) {
-      this.#call.onFailure(new UpstreamError('CLOSED'))
+      this.#endpoint.tellFailure(this.#call, new UpstreamError('CLOSED'))
       return
     }
     const list = readHeaders(controller.rawTrailers, trailers)
@@ -172,7 +197,7 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter, Stream
     this.#leaveQueue()
     if (this.#over) return
     this.#end()
-    this.#call.onFailure(error)
+    this.#endpoint.tellFailure(this.#call, error)
   }
 
   // --- the call's side ---
