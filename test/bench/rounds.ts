@@ -18,7 +18,7 @@ export interface RoundsOptions {
   readonly say: (text: string) => void
 }
 
-const WARM_SECONDS = 2
+const WARM_SECONDS = 5
 const MOST_IDLE_ROUNDS = 3
 /** Every access log is written by then. */
 const LOG_MS = 1500
