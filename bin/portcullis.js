@@ -4,16 +4,14 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
-
-// A young generation that never grows: what a proxy makes dies at once, and what passes through should not push it out of
-// the processor's cache. Streams of gigabytes cost less memory and less time so. It has to be said before anything is loaded.
-setFlagsFromString('--semi-space-growth-factor=1')
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 const LEAST = [24, 7]
+const SEMI_SPACE_BYTES = 4 * 1024 * 1024
 const found = process.versions.node.split('.').map(Number)
 
 if (found[0] > LEAST[0] || (found[0] === LEAST[0] && found[1] >= LEAST[1])) {
+  if (process.argv[2] === 'start') settleYoungGeneration()
   import('../src/cli.ts').then(
     (cli) => cli.runCli(process.argv.slice(2)),
     (error) => {
@@ -35,4 +33,22 @@ function advice() {
     return 'the pinned runtime lacks a library of the system: install libatomic1 (apt-get install libatomic1), then run: npm start'
   }
   return 'the pinned runtime node_modules/.bin/node does not run here (it needs libatomic1); install that or a newer Node'
+}
+
+// A young generation of a fixed size. What a proxy makes dies at once, so that collecting costs by the number of collections: with
+// 4 MB a plain request takes a sixteenth less than with the 1 MB that a process begins with. More would be faster still, and let
+// a stream of gigabytes hold more than 200 MB: its pieces lie outside, and go with the collection. V8 takes the size from its
+// command line alone, which a program cannot give itself; but it grows by as much as it is told to when enough survives, and
+// afterwards not any more.
+function settleYoungGeneration() {
+  setFlagsFromString('--semi-space-growth-factor=4')
+  for (let tries = 0; tries < 50 && youngBytes() < 2 * SEMI_SPACE_BYTES; tries++) {
+    const survivors = []
+    for (let i = 0; i < 40000; i++) survivors.push({ i })
+  }
+  setFlagsFromString('--semi-space-growth-factor=1')
+}
+
+function youngBytes() {
+  return getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size
 }
