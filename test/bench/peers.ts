@@ -103,7 +103,7 @@ export async function startTarget(place: Place, entrant: Contender, cpus: string
         return [startProgram('caddy', args, options), `${place.folder}/caddy.access.log`]
       }
       case 'portcullis': {
-        const accessPath = `${place.folder}/${name}.access.log`
+        const accessPath = `${place.folder}/logs/${name}.access.log`
         const conf = file('json', gatewayConfig(place, variant, { port, adminPort: await freePort(), accessPath }))
         const args = [join(ROOT, 'bin/portcullis.js'), 'start', '--config', conf]
         return [startProgram(process.execPath, args, options), accessPath]
@@ -111,7 +111,7 @@ export async function startTarget(place: Place, entrant: Contender, cpus: string
       case 'fastify':
       case 'http-proxy': {
         const { sitePort, socketPort, certPath, keyPath, headers } = place
-        const accessPath = `${place.folder}/${name}.access.log`
+        const accessPath = `${place.folder}/logs/${name}.access.log`
         const settings: NodePeerSettings = {
           ...{ port, sitePort, socketPort, certPath, keyPath, headers, accessPath },
           http2: variant.http2,
