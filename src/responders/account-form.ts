@@ -1,4 +1,5 @@
 /** Reads what the pages of an account send: a form, or the same fields as JSON from a program. It judges no password. */
+import { readMembers } from './json-body.ts'
 
 export interface AccountForm {
   readonly user: string
@@ -45,15 +46,10 @@ function formFields(text: string): Map<string, string> | null {
 }
 
 function jsonFields(text: string): Map<string, string> | null {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return null
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  const members = readMembers(text)
+  if (members === null) return null
   const fields = new Map<string, string>()
-  for (const [name, each] of Object.entries(value)) {
+  for (const [name, each] of Object.entries(members)) {
     if (!FIELDS.includes(name) || typeof each !== 'string' || each.length > MOST_FIELD) return null
     fields.set(name, each)
   }

@@ -9,6 +9,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { mediaType } from '../exchange/guard.ts'
 import type { Ban } from '../exchange/shared-bans.ts'
 import type { BanView } from '../exchange/status-view.ts'
+import { sendJson } from './json-body.ts'
 
 /** Bytes of a request. */
 const MAX_BAN_BODY = 4096
@@ -17,7 +18,7 @@ const MAX_FOR_MS = 10 * 365 * 86_400_000
 export const BANS_PATH = '/bans'
 
 export function answerBans(x: Exchange, bans: BanBook, audit: AuditLog): void {
-  if (x.method === 'GET' || x.method === 'HEAD') return send(x, 200, { bans: bans.all().map(banView) })
+  if (x.method === 'GET' || x.method === 'HEAD') return sendJson(x, 200, { bans: bans.all().map(banView) })
   if (!audit.isUp) return x.refuse('audit-down')
   if (x.method === 'DELETE') return remove(x, bans, audit)
   // A form of another page could send any other type without being asked (Fetch, 4.8.1: what needs a preflight).
@@ -27,22 +28,22 @@ export function answerBans(x: Exchange, bans: BanBook, audit: AuditLog): void {
 
 async function add(x: Exchange, body: Buffer, bans: BanBook, audit: AuditLog): Promise<void> {
   const wish = readWish(body)
-  if (typeof wish === 'string') return send(x, 400, { error: wish })
+  if (typeof wish === 'string') return sendJson(x, 400, { error: wish })
   const made = await bans.add(wish)
   if ('problem' in made) {
     record(x, audit, 'failure', 'ban', wish.reason)
-    return send(x, 400, { error: `subject ${made.problem}` })
+    return sendJson(x, 400, { error: `subject ${made.problem}` })
   }
   record(x, audit, 'success', `ban ${made.subject}`, wish.reason)
-  send(x, 200, { ban: banView(made) })
+  sendJson(x, 200, { ban: banView(made) })
 }
 
 function remove(x: Exchange, bans: BanBook, audit: AuditLog): void {
   const subject = new URLSearchParams(x.query).get('subject') ?? ''
   void bans.remove(subject).then((isDone) => {
-    if (!isDone) return send(x, 404, { error: 'no such ban' })
+    if (!isDone) return sendJson(x, 404, { error: 'no such ban' })
     record(x, audit, 'success', `unban ${subject}`, '')
-    send(x, 200, { removed: subject })
+    sendJson(x, 200, { removed: subject })
   })
 }
 
@@ -85,9 +86,4 @@ export function banView(ban: Ban): BanView {
 function record(x: Exchange, audit: AuditLog, outcome: 'success' | 'failure', object: string, reason: string): void {
   const line = { event: 'authz_change', outcome, user: 'operator', address: x.clientAddress, requestId: x.id, object }
   audit.record(reason === '' ? line : { ...line, reason })
-}
-
-function send(x: Exchange, status: number, value: unknown): void {
-  const headers = ['content-type', 'application/json', 'cache-control', 'no-store']
-  x.respond(status, headers, Buffer.from(`${JSON.stringify(value)}\n`))
 }

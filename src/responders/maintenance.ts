@@ -6,6 +6,7 @@ import type { AuditLog } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { mediaType } from '../exchange/guard.ts'
 import type { Maintenance } from '../exchange/maintenance.ts'
+import { readMembers, sendJson } from './json-body.ts'
 
 /** Bytes of a request. */
 const MAX_BODY = 4096
@@ -13,7 +14,7 @@ const MAX_BODY = 4096
 export const MAINTENANCE_PATH = '/maintenance'
 
 export function answerMaintenance(x: Exchange, book: Maintenance, audit: AuditLog): void {
-  if (x.method === 'GET' || x.method === 'HEAD') return send(x, 200, { maintenance: book.view })
+  if (x.method === 'GET' || x.method === 'HEAD') return sendJson(x, 200, { maintenance: book.view })
   if (x.method !== 'POST') return x.respond(405, ['allow', 'GET, HEAD, POST', 'cache-control', 'no-store'], null)
   if (!audit.isUp) return x.refuse('audit-down')
   // A form of another page could send any other type without being asked (Fetch, 4.8.1: what needs a preflight).
@@ -24,30 +25,20 @@ export function answerMaintenance(x: Exchange, book: Maintenance, audit: AuditLo
 function change(x: Exchange, body: Buffer, book: Maintenance, audit: AuditLog): void {
   const wish = readWish(body)
   if (wish === null)
-    return send(x, 400, { error: 'write { "on": true or false, "route": NAME }, without a route for all' })
-  if (!book.switch(wish.route, wish.isOn)) return send(x, 404, { error: 'no such route' })
+    return sendJson(x, 400, { error: 'write { "on": true or false, "route": NAME }, without a route for all' })
+  if (!book.switch(wish.route, wish.isOn)) return sendJson(x, 404, { error: 'no such route' })
   audit.record({
     ...{ event: 'sys_change', outcome: 'success', user: 'operator' },
     ...{ address: x.clientAddress, requestId: x.id },
     object: `maintenance ${wish.isOn ? 'on' : 'off'} ${wish.route === '' ? '(all routes)' : wish.route}`,
   })
-  send(x, 200, { maintenance: book.view })
+  sendJson(x, 200, { maintenance: book.view })
 }
 
 function readWish(body: Buffer): { readonly isOn: boolean; readonly route: string } | null {
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString('utf8'))
-  } catch {
-    return null
-  }
-  if (typeof value !== 'object' || value === null) return null
-  const { on, route = '', ...others } = value as Record<string, unknown>
+  const members = readMembers(body.toString('utf8'))
+  if (members === null) return null
+  const { on, route = '', ...others } = members
   if (typeof on !== 'boolean' || typeof route !== 'string' || Object.keys(others).length > 0) return null
   return { isOn: on, route }
-}
-
-function send(x: Exchange, status: number, value: unknown): void {
-  const headers = ['content-type', 'application/json', 'cache-control', 'no-store']
-  x.respond(status, headers, Buffer.from(`${JSON.stringify(value)}\n`))
 }

@@ -5,6 +5,7 @@
 import type { AuditLog } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { mediaType } from '../exchange/guard.ts'
+import { readMembers, sendJson } from './json-body.ts'
 
 const MAX_BODY = 1024
 
@@ -23,28 +24,19 @@ export function answerRenewal(x: Exchange, renewals: Renewals, audit: AuditLog):
   if (mediaType(x) !== 'application/json') return x.refuse('wrong-media-type')
   x.collectBody(MAX_BODY, (body) => {
     const name = nameIn(body)
-    if (name === null) return send(x, 400, { error: 'name is missing: a host name of an ordered certificate' })
+    if (name === null) return sendJson(x, 400, { error: 'name is missing: a host name of an ordered certificate' })
     const isFound = renewals.renew(name)
     const outcome = isFound ? 'success' : 'failure'
     const who = { user: 'operator', address: x.clientAddress, requestId: x.id }
     audit.record({ event: 'crypt_renew', outcome, ...who, object: `certificate ${name}` })
-    if (isFound) send(x, 200, { ordered: name })
-    else send(x, 404, { error: `no certificate for ${name} is ordered here` })
+    if (isFound) sendJson(x, 200, { ordered: name })
+    else sendJson(x, 404, { error: `no certificate for ${name} is ordered here` })
   })
 }
 
 const HOST = /^[a-z0-9.-]{1,253}$/
 
 function nameIn(body: Buffer): string | null {
-  try {
-    const { name } = JSON.parse(body.toString('utf8')) as { name?: unknown }
-    return typeof name === 'string' && HOST.test(name) ? name : null
-  } catch {
-    return null
-  }
-}
-
-function send(x: Exchange, status: number, value: unknown): void {
-  const headers = ['content-type', 'application/json', 'cache-control', 'no-store']
-  x.respond(status, headers, Buffer.from(`${JSON.stringify(value)}\n`))
+  const name = readMembers(body.toString('utf8'))?.name
+  return typeof name === 'string' && HOST.test(name) ? name : null
 }

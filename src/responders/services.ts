@@ -6,6 +6,7 @@ import type { AuditLog } from '../exchange/contracts.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { mediaType } from '../exchange/guard.ts'
 import type { ServiceBook } from '../exchange/service-book.ts'
+import { readMembers, sendJson } from './json-body.ts'
 
 /** Bytes of a request. */
 const MAX_BODY = 4096
@@ -19,7 +20,7 @@ export const isServicesPath = (path: string): boolean =>
 
 export function answerServices(x: Exchange, services: ServiceBook, audit: AuditLog): void {
   if (x.path === SERVICES_PATH) {
-    if (x.method === 'GET' || x.method === 'HEAD') return send(x, 200, { services: services.all() })
+    if (x.method === 'GET' || x.method === 'HEAD') return sendJson(x, 200, { services: services.all() })
     return x.respond(405, ['allow', 'GET, HEAD', 'cache-control', 'no-store'], null)
   }
   if (x.method !== 'POST') return x.respond(405, ['allow', 'POST', 'cache-control', 'no-store'], null)
@@ -32,30 +33,20 @@ export function answerServices(x: Exchange, services: ServiceBook, audit: AuditL
 
 function change(x: Exchange, body: Buffer, isDrained: boolean, services: ServiceBook, audit: AuditLog): void {
   const wish = readWish(body)
-  if (wish === null) return send(x, 400, { error: 'write { "service": NAME, "endpoint": "host:port" }' })
-  if (!services.drain(wish.service, wish.endpoint, isDrained)) return send(x, 404, { error: 'no such endpoint' })
+  if (wish === null) return sendJson(x, 400, { error: 'write { "service": NAME, "endpoint": "host:port" }' })
+  if (!services.drain(wish.service, wish.endpoint, isDrained)) return sendJson(x, 404, { error: 'no such endpoint' })
   audit.record({
     ...{ event: 'sys_change', outcome: 'success', user: 'operator' },
     ...{ address: x.clientAddress, requestId: x.id },
     object: `${isDrained ? 'drain' : 'undrain'} ${wish.service} ${wish.endpoint}`,
   })
-  send(x, 200, { service: wish.service, endpoint: wish.endpoint, drained: isDrained })
+  sendJson(x, 200, { service: wish.service, endpoint: wish.endpoint, drained: isDrained })
 }
 
 function readWish(body: Buffer): { readonly service: string; readonly endpoint: string } | null {
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString('utf8'))
-  } catch {
-    return null
-  }
-  if (typeof value !== 'object' || value === null) return null
-  const { service, endpoint, ...others } = value as Record<string, unknown>
+  const members = readMembers(body.toString('utf8'))
+  if (members === null) return null
+  const { service, endpoint, ...others } = members
   if (typeof service !== 'string' || typeof endpoint !== 'string' || Object.keys(others).length > 0) return null
   return { service, endpoint }
-}
-
-function send(x: Exchange, status: number, value: unknown): void {
-  const headers = ['content-type', 'application/json', 'cache-control', 'no-store']
-  x.respond(status, headers, Buffer.from(`${JSON.stringify(value)}\n`))
 }

@@ -4,6 +4,7 @@
  */
 import type { Exchange } from '../exchange/exchange.ts'
 import type { StatusBook } from '../exchange/status-view.ts'
+import { sendJson } from './json-body.ts'
 import { STATUS_POLICY, statusPage } from './status-page.ts'
 
 /** The page has a policy of its own, and with it a route. */
@@ -17,10 +18,7 @@ export function answerStatus(x: Exchange, status: StatusBook): void {
     return x.respond(405, ['allow', 'GET, HEAD', 'cache-control', 'no-store'], null)
   }
   const view = status.now()
-  if (x.path === STATUS_PATH) {
-    const headers = ['content-type', 'application/json', 'cache-control', 'no-store']
-    return x.respond(200, headers, Buffer.from(`${JSON.stringify(view)}\n`))
-  }
+  if (x.path === STATUS_PATH) return sendJson(x, 200, view)
   const headers = ['content-type', 'text/html; charset=utf-8', 'cache-control', 'no-store']
   x.respond(200, [...headers, 'content-security-policy', STATUS_POLICY], statusPage(view))
 }

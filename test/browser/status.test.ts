@@ -1,10 +1,10 @@
 /** The status page in a browser: read in both colour schemes, without a script, narrow and on paper; brought up to date by its own. */
-import axe from 'axe-core'
 import type { BrowserContext, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { makeCertificate, writePair } from '../kit/certificates.ts'
 import { publicListener, startGateway, testConfig } from '../kit/gateway.ts'
 import { startUpstream } from '../kit/upstream.ts'
+import { violations } from './accessibility.ts'
 import { launchBrowser, watch } from './browser.ts'
 import { readContrasts } from './contrast.ts'
 
@@ -52,23 +52,13 @@ async function openPage(t: Test, more: Parameters<typeof browser.newContext>[0] 
   return context.newPage()
 }
 
-/** The checker runs beside the page, whose policy lets no script in but its own. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const found = (await page.evaluate(
-    `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })`,
-  )) as { violations: { id: string; nodes: { html: string }[] }[]; passes: unknown[] }
-  t.ok(found.passes.length > 10, 'it did look')
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)
-}
-
 for (const colorScheme of ['light', 'dark'] as const) {
   t.test(`it passes the accessibility checker, ${colorScheme}`, async (t) => {
     const page = await openPage(t, { colorScheme })
     const complaints = watch(page)
     await page.goto(url)
     await page.getByText('down', { exact: false }).first().waitFor()
-    t.same(await violations(page), [])
+    t.same(await violations(t, page), [])
     t.same(
       (await readContrasts(page)).filter(({ ratio }) => ratio < 4.5),
       [],
@@ -118,7 +108,7 @@ t.test('narrow, and on paper', async (t) => {
   const page = await openPage(t, { viewport: { width: 320, height: 640 } })
   await page.goto(url)
   t.equal(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), 0)
-  t.same(await violations(page), [])
+  t.same(await violations(t, page), [])
   await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
   t.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(255, 255, 255)')
 })

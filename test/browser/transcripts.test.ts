@@ -1,12 +1,12 @@
 /** The transcript pages in a browser: found, read, printed and reached by keyboard, in both colour schemes, without a script. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import axe from 'axe-core'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { hashPassword } from '../../src/access/passwords.ts'
 import { EVERYTHING, writeAccounts } from '../kit/accounts.ts'
 import { startGateway, testConfig } from '../kit/gateway.ts'
+import { violations } from './accessibility.ts'
 import { launchBrowser, watch } from './browser.ts'
 import { readContrasts } from './contrast.ts'
 
@@ -71,16 +71,6 @@ async function openContext(t: Test, more: Parameters<typeof browser.newContext>[
   return context
 }
 
-/** The checker runs beside the page, whose policy lets no script in. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const found = (await page.evaluate(
-    `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })`,
-  )) as { violations: { id: string; nodes: { html: string }[] }[]; passes: unknown[] }
-  t.ok(found.passes.length > 10, 'it did look')
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)
-}
-
 for (const colorScheme of ['light', 'dark'] as const) {
   t.test(`list and conversation pass the accessibility checker, ${colorScheme}`, async (t) => {
     const context = await openContext(t, { colorScheme })
@@ -88,7 +78,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const complaints = watch(page)
     for (const path of ['/', '/?q=nothing+is+called+so', '/?channel=web&from=2026-10-06', pathOfChat]) {
       await page.goto(url + path)
-      t.same(await violations(page), [], path)
+      t.same(await violations(t, page), [], path)
       t.same(
         (await readContrasts(page)).filter(({ ratio }) => ratio < 4.5),
         [],
