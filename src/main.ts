@@ -2,6 +2,7 @@
 import { setDefaultHighWaterMark } from 'node:stream'
 import { ConfigurationError } from './errors.ts'
 import { Gateway } from './gateway.ts'
+import { holdBackHelpers } from './helper-threads.ts'
 
 export interface MainOptions {
   /** Null: the demo service and its configuration. */
@@ -31,6 +32,8 @@ export async function main(options: MainOptions): Promise<void> {
     for (const problem of error.problems) process.stderr.write(`${problem}\n`)
     process.exit(1)
   }
+  // By now all of them run: reading files has started the pool.
+  holdBackHelpers()
   for (const { setting, host, port } of gateway.addresses) {
     gateway.log.gateway.info('Listening', { setting, address: `${host}:${port}` })
   }

@@ -40,6 +40,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   plan: [...ASSEMBLED, 'listen'],
   pipeline: ASSEMBLED,
   gateway: ['*'],
+  'helper-threads': [],
   cluster: ['*'],
   cli: ['*'],
   main: ['*'],
