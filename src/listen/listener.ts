@@ -50,6 +50,13 @@ export interface ListenerOptions {
   readonly plan: (covers: ListenerPlan['isDirected']) => ListenerPlan
 }
 
+/**
+ * After a turn of the loop that took this long the next handshake waits as long again, so that others have theirs: newcomers that
+ * flood as soon as they may come one at a time.
+ */
+const LONG_TURN_MS = 3
+const MOST_REST_MS = 10
+
 /** A TLS handshake under way. */
 interface Handshake {
   readonly socket: Socket
@@ -72,6 +79,8 @@ export class Listener implements ConnectionOwner {
   readonly #onAcceptError: (setting: string, code: string) => void
   /** Accepted, and their handshakes not yet begun. */
   readonly #beforeHandshake: Socket[] = []
+  /** When the turn began at whose end the next handshake begins. */
+  #turnedAt = 0
   #draining = false
 
   /** Binds nothing yet. `onAcceptError` is called when the system has no socket left for a client. */
@@ -228,12 +237,26 @@ export class Listener implements ConnectionOwner {
     socket.once('close', () => this.#endHandshake(ends, false))
     // Until the TLS server has it, nobody else listens.
     socket.on('error', ignoreError)
-    if (this.#beforeHandshake.push(socket) === 1) setImmediate(this.#onTurn)
+    if (this.#beforeHandshake.push(socket) === 1) this.#armTurn()
+  }
+
+  #armTurn(): void {
+    this.#turnedAt = performance.now()
+    setImmediate(this.#onTurn)
   }
 
   readonly #onTurn = (): void => {
+    const took = performance.now() - this.#turnedAt
+    if (took > LONG_TURN_MS) {
+      setTimeout(this.#onRested, Math.min(took, MOST_REST_MS))
+      return
+    }
+    this.#onRested()
+  }
+
+  readonly #onRested = (): void => {
     const socket = this.#beforeHandshake.shift()
-    if (this.#beforeHandshake.length > 0) setImmediate(this.#onTurn)
+    if (this.#beforeHandshake.length > 0) this.#armTurn()
     if (socket !== undefined && !socket.destroyed) this.#front?.take(socket)
   }
 

@@ -714,6 +714,46 @@ for (const each of floods) {
   })
 }
 
+/** Each in the same packet as its end. */
+const takenBack = (count: number, first: number): Buffer =>
+  Buffer.concat(
+    Array.from({ length: count }, (_, i) => [
+      request(first + 2 * i, '/never'),
+      frame(FRAME.reset, 0, first + 2 * i, uint32(8)),
+    ]).flat(),
+  )
+
+t.test('requests that are taken back in the same packet: a page that is left may, a flood is cut', async (t) => {
+  const page = await openFrames(place)
+  await page.send(takenBack(40, 1), request(81, '/good'))
+  await page.until(() => page.outcome(81) !== '')
+  t.equal(page.outcome(81), '200')
+  page.close()
+  const flooding = await openFrames(place)
+  await flooding.send(takenBack(80, 1))
+  await flooding.until(() => flooding.goaway() > 0)
+  t.equal(flooding.goaway(), 11, 'ENHANCE_YOUR_CALM')
+  await flooding.closed
+  flooding.close()
+})
+
+t.test('who has not asked for anything yet may send less of nothing', async (t) => {
+  const nothing = Buffer.concat(Array.from({ length: 5000 }, () => window(0, 1)))
+  const stranger = await openFrames(place)
+  await stranger.send(nothing)
+  await stranger.until(() => stranger.goaway() > 0)
+  t.equal(stranger.goaway(), 11, 'ENHANCE_YOUR_CALM')
+  await stranger.closed
+  stranger.close()
+  const known = await openFrames(place)
+  await known.send(request(1, '/good'))
+  await known.until(() => known.outcome(1) !== '')
+  await known.send(nothing, request(3, '/good'))
+  await known.until(() => known.outcome(3) !== '')
+  t.equal(known.outcome(3), '200')
+  known.close()
+})
+
 t.test('after all of it nothing is left running', async (t) => {
   t.equal((await good.ask({ path: '/good' })).status, 200)
   t.equal(upstream.received.filter(({ url }) => url.includes('second')).length, 0)
