@@ -54,7 +54,7 @@ export interface ListenerOptions {
  * After a turn of the loop that took this long the next handshake waits as long again, so that others have theirs: newcomers that
  * flood as soon as they may come one at a time.
  */
-const LONG_TURN_MS = 3
+const LONG_TURN_MS = 1.5
 const MOST_REST_MS = 10
 
 /** A TLS handshake under way. */

@@ -23,6 +23,9 @@ import { type Turning, takeTurn } from './turns.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 import { acceptsHandshake, type Handshake, handshakeHeaders, makeHandshake } from './websocket-handshake.ts'
 
+/** What passes in one go while its client takes all of it: the system's own buffers for it hold megabytes. */
+const TURN_BYTES = 128 * 1024
+
 /** Makes the stage that hands the exchange to a service. */
 export function makeForward(service: Service, parts: ForwardParts): Stage {
   return (x) => {
@@ -52,6 +55,8 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
   #dispatcher: Dispatcher | null = null
   #control: UpstreamControl | null = null
   #writer: BodyWriter | null = null
+  /** Bytes of the answer that came since others had their turn. */
+  #sinceTurn = 0
   #bodyBegun = false
   #answerBegun = false
   #over = false
@@ -181,7 +186,12 @@ class Forwarding extends Seeker implements UpstreamHalf, UpstreamCall, BodySink,
     if (this.#over) return
     const shown = this.#answer === null ? chunk : this.#answer.onData(Buffer.from(chunk))
     if (shown === null) return this.#refuseAnswer()
-    if (shown.length > 0 && !this.#out.sendData(shown)) this.#control?.pause()
+    if (shown.length > 0 && !this.#out.sendData(shown)) return this.#control?.pause()
+    this.#sinceTurn += chunk.length
+    if (this.#sinceTurn < TURN_BYTES) return
+    this.#sinceTurn = 0
+    this.#control?.pause()
+    takeTurn(this)
   }
 
   #refuseAnswer(): void {
