@@ -8,13 +8,14 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 const LEAST = [24, 7]
 const SEMI_SPACE_BYTES = 4 * 1024 * 1024
-// How much may be new before the whole heap is looked through. V8 counts what lies outside of it, each TLS connection with 100 KB and
-// each piece that is read, and begins anew with every 30 MB of that: under a crowd of connections three times a second, for 50 ms each. Here it
-// counts in proportion: at three times what was left the last time.
+// V8 counts what lies outside of its heap, each TLS connection with 100 KB and each piece that is read, and looks the whole heap
+// through for every 30 MB of that: under a crowd of connections three times a second, for 50 ms each. Here it does so at three times
+// what was left the last time. What is read is given back at once, and not by a helper thread, which may have to wait
+// (src/helper-threads.ts) while it piles up.
 const COLLECTING = [
   '--external-memory-accounted-in-global-limit',
   '--external-memory-max-growing-factor=3',
-  '--heap-growing-percent=200',
+  '--no-concurrent-array-buffer-sweeping',
 ]
 const found = process.versions.node.split('.').map(Number)
 

@@ -26,6 +26,11 @@ export class Http1Body {
     this.#flowingMs = 0
   }
 
+  /** Whether nothing more has to come than the `available` bytes. */
+  isHere(available: number): boolean {
+    return this.done || (this.#chunks === null && available >= this.#left)
+  }
+
   /**
    * Hands what it can to `onData`, piece by piece, while the body flows.
    *

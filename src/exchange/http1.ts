@@ -104,15 +104,12 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     while (this.#pending.length > 0 && !this.#ended && !this.#lingering) {
       if (this.#x === null) {
         if (!this.#readHead(this.#pending.take()!)) break
-      } else if (!this.#body.done) {
-        if (!this.#body.flows) {
-          this.#socket.pause()
-          break
-        }
+      } else if (!this.#body.done && this.#body.flows) {
         this.#readBody(this.#pending.take()!)
       } else {
-        // The next request waits for this answer; the client is not read much further ahead.
-        if (this.#pending.length > MAX_AHEAD_BYTES) this.#socket.pause()
+        // For somebody who wants the body, or the end of this answer. The client is not read much further ahead.
+        const here = this.#pending.length
+        if (here > MAX_AHEAD_BYTES || !this.#body.isHere(here)) this.#socket.pause()
         break
       }
     }
