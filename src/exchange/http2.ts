@@ -148,9 +148,10 @@ export class Http2Connection implements Connection, Ticking, Glanced, StreamOwne
 
   /** GOAWAY with the code that says why, and the end (RFC 9113, 10.5). */
   #cut(): void {
-    if (this.#ended || this.#session.destroyed)
-      return // It would read on until GOAWAY is out, and has no word for this: past it, to the socket's handle.
-    ;(this.#socket as Handled)._handle?.readStop()
+    if (this.#ended || this.#session.destroyed) return
+    const handle = (this.#socket as Handled)._handle
+    // The session would read on until GOAWAY is out, and has no word for this.
+    handle?.readStop()
     this.#session.destroy(new Error('too many frames'), constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
@@ -199,6 +200,8 @@ export class Http2Connection implements Connection, Ticking, Glanced, StreamOwne
   }
 
   onGlance(): void {
+    // Requests whose turn is still to come would look like bytes that became nothing.
+    if (this.#arrived.length > 0) return
     if (this.#socket.bytesRead - this.#settledAt > GLANCE_BYTES) this.#settle(performance.now())
   }
 

@@ -737,6 +737,16 @@ t.test('requests that are taken back in the same packet: a page that is left may
   flooding.close()
 })
 
+t.test('many requests with long fields in the first packets are no flood', async (t) => {
+  const client = await openFrames(place)
+  const long = block([...BASE.slice(0, 3), [':path', '/good'], ['x-long', 'l'.repeat(2000)]])
+  const ids = Array.from({ length: 60 }, (_, i) => 2 * i + 1)
+  await client.send(...ids.map((id) => frame(FRAME.headers, END_HEADERS | END_STREAM, id, long)))
+  await client.until(() => ids.every((id) => client.outcome(id) !== ''))
+  t.same(new Set(ids.map((id) => client.outcome(id))), new Set(['200']))
+  client.close()
+})
+
 t.test('who has not asked for anything yet may send less of nothing', async (t) => {
   const nothing = Buffer.concat(Array.from({ length: 5000 }, () => window(0, 1)))
   const stranger = await openFrames(place)
