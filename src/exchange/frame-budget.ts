@@ -22,6 +22,7 @@ const REQUEST_FRAMES = 64
 
 export class FrameBudget {
   #controls = CONTROL_BURST
+  readonly #mostBurst: number
   #burst: number
   #idle: number
   #takenBack = TAKEN_BACK_BURST
@@ -32,7 +33,8 @@ export class FrameBudget {
 
   /** `maxHeadBytes`: of a request. */
   constructor(maxHeadBytes: number) {
-    this.#burst = Math.min(IDLE_BURST, FIRST_IDLE_BURST + maxHeadBytes)
+    this.#burst = FIRST_IDLE_BURST + maxHeadBytes
+    this.#mostBurst = Math.max(IDLE_BURST, this.#burst)
     this.#idle = this.#burst
   }
 
@@ -55,9 +57,8 @@ export class FrameBudget {
   /** A request became an exchange; `bytes` of its field names and values. */
   onRequest(bytes: number): void {
     this.#used += bytes + REQUEST_FRAMES
-    if (this.#burst === IDLE_BURST) return
-    this.#idle += IDLE_BURST - this.#burst
-    this.#burst = IDLE_BURST
+    this.#idle += this.#mostBurst - this.#burst
+    this.#burst = this.#mostBurst
   }
 
   /** Body bytes that came: as much again is allowed for the frames around them. */

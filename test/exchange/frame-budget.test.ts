@@ -30,6 +30,7 @@ t.test('before the first request there is room for its head, and little more', a
   for (const [head, taken] of [
     [HEAD, 40_000],
     [128 * 1024, 150_000],
+    [256 * 1024, 280_000],
   ] as const) {
     for (const bytes of [taken, taken + 10_000]) {
       const budget = new FrameBudget(head)
