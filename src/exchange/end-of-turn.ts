@@ -29,4 +29,20 @@ function release(): void {
   const all = held
   held = []
   for (let i = 0; i < all.length; i++) all[i]!.uncork()
+  used = 0
+}
+
+const SCRATCH_BYTES = 64 * 1024
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+let used = 0
+
+/**
+ * Room for what is held to the end of this turn, and written over in the next one: for streams that take a copy as soon as they
+ * are given it, and have nothing waiting. Where it is used up, the room is the caller's own.
+ */
+export function roomForTurn(bytes: number): Buffer {
+  if (bytes > SCRATCH_BYTES - used) return Buffer.allocUnsafe(bytes)
+  const from = used
+  used += bytes
+  return scratch.subarray(from, used)
 }

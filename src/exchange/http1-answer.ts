@@ -8,7 +8,7 @@ import { fieldLines, getHeader, type HeaderList, hasHeader } from '../http/heade
 import { httpDate } from './clock.ts'
 import type { HeaderEdits } from './contracts.ts'
 import { applyEdits } from './edits.ts'
-import { holdToEndOfTurn } from './end-of-turn.ts'
+import { holdToEndOfTurn, roomForTurn } from './end-of-turn.ts'
 import type { AnswerBlock, KeptAnswer } from './kept-answer.ts'
 
 /** An answer up to this size goes out in one write together with its head. */
@@ -58,10 +58,10 @@ export class Http1Answer {
       socket.uncork()
       return
     }
-    const bytes = Buffer.allocUnsafe(head.length + body.length)
+    holdToEndOfTurn(socket)
+    const bytes = this.#room(head.length + body.length)
     bytes.write(head, 0, 'latin1')
     body.copy(bytes, head.length)
-    holdToEndOfTurn(socket)
     socket.write(bytes)
   }
 
@@ -164,13 +164,18 @@ export class Http1Answer {
     this.#heldHead = ''
     holdToEndOfTurn(this.#socket)
     if (block.length === 0 && chunk.length === 0) return this.#socket.write(held, 'latin1')
-    const bytes = Buffer.allocUnsafe(block.length + held.length + chunk.length + after.length)
+    const bytes = this.#room(block.length + held.length + chunk.length + after.length)
     bytes.set(block)
     let at = block.length
     at += bytes.write(held, at, 'latin1')
     bytes.set(chunk, at)
     if (after !== '') bytes.write(after, at + chunk.length, 'latin1')
     return this.#socket.write(bytes)
+  }
+
+  /** For a write that is held to the end of the turn. */
+  #room(bytes: number): Buffer {
+    return this.#copiesAtOnce && this.#socket.writableLength === 0 ? roomForTurn(bytes) : Buffer.allocUnsafe(bytes)
   }
 
   /** 101, and the bytes are no longer HTTP. */

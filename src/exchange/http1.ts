@@ -15,6 +15,7 @@ import { Exchange } from './exchange.ts'
 import { Http1Answer } from './http1-answer.ts'
 import { Http1Body } from './http1-body.ts'
 import { type Http1Head, readHttp1Head } from './http1-head.ts'
+import { lasting, readAsStream, readInPlace } from './in-place.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import { SlowReader } from './slow-reader.ts'
@@ -80,7 +81,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     this.certificate = arrival.certificate
     this.#deadline = this.#bornAt + owner.plan.limits.headersMs
     socket.setNoDelay(true)
-    socket.on('data', this.#onData)
+    readInPlace(socket, this.#onData)
     socket.on('drain', this.#onDrain)
     socket.on('close', this.#onClose)
     socket.on('error', ignoreError)
@@ -96,6 +97,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     }
     this.#pending.add(chunk)
     this.#process()
+    this.#pending.outlive()
   }
 
   #process(): void {
@@ -160,7 +162,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   #readBody(bytes: Buffer): void {
     const x = this.#x!
     const used = this.#body.read(bytes, (piece) => {
-      if (this.#x === x) x.onBodyData(piece)
+      if (this.#x === x) x.onBodyData(lasting(piece))
     })
     if (this.#ended || this.#lingering) return
     if (used === -1) {
@@ -234,15 +236,14 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
 
   openTunnel(headers: HeaderList): Duplex {
     const socket = this.#socket
-    socket.off('data', this.#onData)
+    readAsStream(socket, this.#onData)
     socket.off('drain', this.#onDrain)
-    socket.pause()
     this.#tunnelled = true
     this.#known = null
     this.#deadline = 0
     this.#answer.switchToWebSocket(headers)
     const ahead = this.#pending.take()
-    if (ahead !== null) socket.unshift(ahead)
+    if (ahead !== null) socket.unshift(lasting(ahead))
     return socket
   }
 

@@ -1,4 +1,6 @@
 /** Bytes that came and were not read yet: joined once, when somebody takes them, however many pieces came. Knows no socket. */
+import { lasting } from './in-place.ts'
+
 export class PendingBytes {
   length = 0
   #first: Buffer | null = null
@@ -24,6 +26,12 @@ export class PendingBytes {
     const since = this.take()
     this.add(rest)
     if (since !== null) this.add(since)
+  }
+
+  /** What came last is kept beyond the moment. */
+  outlive(): void {
+    if (this.#more !== null) this.#more.push(lasting(this.#more.pop()!))
+    else if (this.#first !== null) this.#first = lasting(this.#first)
   }
 
   clear(): void {

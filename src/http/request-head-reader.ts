@@ -60,7 +60,8 @@ export class RequestHeadReader {
   }
 
   #keep(chunk: Buffer, seam: string): 'more' {
-    this.#parts.push(chunk)
+    // Its giver may write the next piece over it.
+    this.#parts.push(Buffer.from(chunk))
     this.#length += chunk.length
     this.#tail = seam.slice(-3)
     return 'more'

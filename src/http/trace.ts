@@ -1,5 +1,5 @@
 /** Request ids and W3C trace context: made, checked, continued. Knows no exporter. */
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 const ALL_ZERO = /^0+$/
@@ -38,7 +38,10 @@ export function parseTraceparent(text: string | null): TraceContext | null {
  */
 export function makeTraceparent(from: TraceContext | null): string {
   // Only bit 0 has a meaning in version 00, which is what is sent.
-  if (from === null) return `00-${randomHex(16)}-${randomHex(8)}-01`
+  if (from === null) {
+    const both = randomHex(24)
+    return `00-${both.slice(0, 32)}-${both.slice(32)}-01`
+  }
   return `00-${from.traceId}-${randomHex(8)}-${Number.parseInt(from.flags, 16) & 1 ? '01' : '00'}`
 }
 
@@ -52,19 +55,18 @@ export function isRequestId(text: string): boolean {
   return REQUEST_ID.test(text)
 }
 
-/** Of the text that ids are cut from: an id that is kept keeps all of it. */
-const POOL_BYTES = 512
-let pool = ''
-let used = 0
+/** Random bytes for some hundred ids at once: a call to the random source costs as much as all the rest of an id. */
+const POOL_BYTES = 4096
+const pool = Buffer.allocUnsafeSlow(POOL_BYTES)
+let used = POOL_BYTES
 
-/** One call to the random source for some dozen ids. */
+/** A text of its own: one that is kept keeps no others. */
 function randomHex(bytes: number): string {
-  const digits = bytes * 2
-  if (used + digits > pool.length) {
-    pool = randomBytes(POOL_BYTES).toString('hex')
+  if (used + bytes > POOL_BYTES) {
+    randomFillSync(pool)
     used = 0
   }
-  const text = pool.slice(used, used + digits)
-  used += digits
-  return text
+  const from = used
+  used += bytes
+  return pool.toString('hex', from, used)
 }

@@ -2,7 +2,7 @@
 import { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
-import { destroySaid, holdToEndOfTurn } from '../../src/exchange/end-of-turn.ts'
+import { destroySaid, holdToEndOfTurn, roomForTurn } from '../../src/exchange/end-of-turn.ts'
 
 class Sink extends Duplex {
   readonly writes: string[] = []
@@ -70,4 +70,23 @@ t.test('an end, and a destruction, come behind what was said', async (t) => {
   await nextTurn()
   t.equal(ended.writes.join(''), 'said and done')
   t.same(lost.writes, [])
+})
+
+t.test('room for a turn is given once in it, and again in the next', async (t) => {
+  const sink = new Sink()
+  holdToEndOfTurn(sink)
+  const rooms = Array.from({ length: 20 }, () => roomForTurn(4000))
+  for (const [i, room] of rooms.entries()) room.fill(i)
+  t.ok(
+    rooms.every((room, i) => room.length === 4000 && room.every((byte) => byte === i)),
+    'none lies over another, also when there is no more of it',
+  )
+  t.equal(rooms[0]!.buffer, rooms[1]!.buffer)
+  t.not(rooms[19]!.buffer, rooms[0]!.buffer, 'what does not fit is memory of its own')
+  sink.write('x')
+  await nextTurn()
+  await nextTurn()
+  const again = roomForTurn(4000)
+  t.equal(again.buffer, rooms[0]!.buffer)
+  t.equal(again.byteOffset, rooms[0]!.byteOffset)
 })

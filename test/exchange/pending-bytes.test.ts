@@ -39,3 +39,15 @@ t.test('a single piece is not copied, and cleared ones are gone', (t) => {
   t.equal(pending.take(), null)
   t.end()
 })
+
+t.test('what has to outlive the moment stays as it is, in order', (t) => {
+  const pending = new PendingBytes()
+  pending.outlive()
+  for (const each of ['a', 'b', 'c']) {
+    pending.add(Buffer.from(each))
+    pending.outlive()
+  }
+  t.equal(pending.length, 3)
+  t.equal(pending.take()?.toString(), 'abc')
+  t.end()
+})
