@@ -40,25 +40,26 @@ const NOTHING = /[\p{Cf}\p{Mn}\p{Me}\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]/u
 const HAN = '〇一二三四五六七八九'
 const MATHEMATICAL = 0x1d7ce
 
-const MAY_BE_DIGIT = /[0-9\u0080-\uffff]/
-/** Named here, since strings of so many kinds come by that V8 looks the method up anew for each character. */
-const { charCodeAt } = String.prototype
+const MAY_BE_DIGIT = /[0-9\u0080-\uffff]/g
 
 /** Digits in a text, of any script, up to `enough`. Cheap for ASCII. */
 export function countDigits(text: string, enough: number): number {
-  if (!MAY_BE_DIGIT.test(text)) return 0
   let found = 0
-  let others = 0
-  const { length } = text
-  for (let i = 0; i < length; i++) {
-    const c = charCodeAt.call(text, i)
-    if (c > 127) others++
-    else if (c >= 48 && c <= 57 && ++found === enough) return enough
+  MAY_BE_DIGIT.lastIndex = 0
+  while (found < enough && MAY_BE_DIGIT.test(text)) {
+    if (text.charCodeAt(MAY_BE_DIGIT.lastIndex - 1) > 127) return countOfAnyScript(text, enough)
+    found++
   }
-  if (others === 0 || !OTHER_DIGIT.test(text)) return found
+  return found
+}
+
+function countOfAnyScript(text: string, enough: number): number {
+  let found = 0
+  const hasOthers = OTHER_DIGIT.test(text)
   for (const each of text) {
     const code = each.codePointAt(0)!
-    if (code > 127 && digitOf(code, each) !== -1 && ++found === enough) return enough
+    const isDigit = code > 127 ? hasOthers && digitOf(code, each) !== -1 : code >= 48 && code <= 57
+    if (isDigit && ++found === enough) return enough
   }
   return found
 }

@@ -3,6 +3,7 @@
  * for byte. It knows no connection; what depends on the time, on a limit or on a plan does not belong here.
  */
 import type { HeaderList } from '../http/headers.ts'
+import type { Route } from './contracts.ts'
 import type { HeadFacts } from './head-facts.ts'
 import type { RepeatedText } from './repeated-text.ts'
 
@@ -10,6 +11,7 @@ export class HeadMemo {
   facts: HeadFacts | null = null
   upstreamText: UpstreamText | null = null
   logText: LogText | null = null
+  outcomeText: OutcomeText | null = null
   withoutToken: WithoutToken | null = null
   tokenName: TokenName | null = null
 }
@@ -38,6 +40,14 @@ export interface LogText {
   readonly host: string
   readonly path: string
   readonly maskPath: (path: string) => string
+  readonly text: RepeatedText
+}
+
+/** What the access log says of an outcome, and all that it was made from. */
+export interface OutcomeText {
+  readonly route: Route | null
+  readonly endpoint: string
+  readonly user: string
   readonly text: RepeatedText
 }
 

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import { Failure, type FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { RequestHeadReader } from '../http/request-head-reader.ts'
+import { ClientInlet, lasting } from './client-inlet.ts'
 import { deadlineIn, joinClock, leaveClock, type Ticking } from './clock.ts'
 import type { Arrival, ClientCertificate, Connection, ConnectionOwner, Peer } from './connection.ts'
 import type { ClientHalf, HeaderEdits } from './contracts.ts'
@@ -15,7 +16,6 @@ import { Exchange } from './exchange.ts'
 import { Http1Answer } from './http1-answer.ts'
 import { Http1Body } from './http1-body.ts'
 import { type Http1Head, readHttp1Head } from './http1-head.ts'
-import { lasting, readAsStream, readInPlace } from './in-place.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import { SlowReader } from './slow-reader.ts'
@@ -36,6 +36,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   readonly localPort: number
   readonly certificate: ClientCertificate | null
   readonly #socket: Socket
+  readonly #inlet: ClientInlet
   readonly #owner: ConnectionOwner
   readonly #bornAt = performance.now()
 
@@ -64,7 +65,6 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   #tunnelled = false
   readonly #reader = new SlowReader()
 
-  readonly #onData = (chunk: Buffer): void => this.#read(chunk)
   readonly #onDrain = (): void => this.#x?.upstream?.onClientDrain()
   readonly #onMore = (): void => this.#process()
   readonly #onClose = (): void => this.#closed('client-gone')
@@ -81,7 +81,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     this.certificate = arrival.certificate
     this.#deadline = this.#bornAt + owner.plan.limits.headersMs
     socket.setNoDelay(true)
-    readInPlace(socket, this.#onData)
+    this.#inlet = new ClientInlet(socket, (bytes) => this.#read(bytes))
     socket.on('drain', this.#onDrain)
     socket.on('close', this.#onClose)
     socket.on('error', ignoreError)
@@ -111,7 +111,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
       } else {
         // For somebody who wants the body, or the end of this answer. The client is not read much further ahead.
         const here = this.#pending.length
-        if (here > MAX_AHEAD_BYTES || !this.#body.isHere(here)) this.#socket.pause()
+        if (here > MAX_AHEAD_BYTES || !this.#body.isHere(here)) this.#inlet.pause()
         break
       }
     }
@@ -184,9 +184,9 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
       this.#continueWanted = false
       if (this.#pending.length === 0) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
     }
-    this.#socket.resume()
+    this.#inlet.resume()
     // Not from within a stage: what has come already is read when the running code is done.
-    if (this.#pending.length > 0) process.nextTick(this.#onMore)
+    if (this.#pending.length > 0 && !this.#processing) process.nextTick(this.#onMore)
   }
 
   pauseBody(): void {
@@ -236,7 +236,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
 
   openTunnel(headers: HeaderList): Duplex {
     const socket = this.#socket
-    readAsStream(socket, this.#onData)
+    this.#inlet.intoStream()
     socket.off('drain', this.#onDrain)
     this.#tunnelled = true
     this.#known = null
@@ -271,8 +271,8 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
       return
     }
     this.#deadline = deadlineIn(this.#owner.plan.limits.idleMs)
-    if (this.#pending.length > 0) process.nextTick(this.#onMore)
-    this.#socket.resume()
+    if (this.#pending.length > 0 && !this.#processing) process.nextTick(this.#onMore)
+    this.#inlet.resume()
   }
 
   // --- ending ---
@@ -293,7 +293,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
     this.#pending.clear()
     this.#deadline = performance.now() + LINGER_MS
     this.#socket.end()
-    this.#socket.resume()
+    this.#inlet.resume()
   }
 
   drain(): void {

@@ -1,5 +1,5 @@
 /** Bytes that came and were not read yet: joined once, when somebody takes them, however many pieces came. Knows no socket. */
-import { lasting } from './in-place.ts'
+import { lasting } from './client-inlet.ts'
 
 export class PendingBytes {
   length = 0

@@ -150,15 +150,25 @@ function describeError(error: unknown): unknown {
 
 function accessLine(x: Exchange, maskPath: (path: string) => string): string {
   const failure = x.failure
-  const route = x.route
   return (
-    `{"time":"${isoNow()}","id":${jsonTextOrNull(x.id, MAX_TEXT)}${requestText(x, maskPath)}${x.status}` +
+    // An id is plain text, whoever made it (src/http/trace.ts).
+    `${lineStart()}${x.id === '' ? 'null' : `"${x.id}"`}${requestText(x, maskPath)}${x.status}` +
     `,"bytesIn":${x.bytesIn},"bytesOut":${x.bytesOut}` +
-    `,"durationMs":${jsonMs(performance.now() - x.startedAt)},"upstreamMs":${jsonMs(x.upstreamMs)}` +
-    `,"route":${route === null ? 'null' : known(route.name)},"service":${route === null ? 'null' : known(route.serviceName)}` +
-    `,"endpoint":${known(x.endpoint)},"user":${jsonTextOrNull(x.user, MAX_TEXT)}` +
+    `,"durationMs":${jsonMs(performance.now() - x.startedAt)},"upstreamMs":${jsonMs(x.upstreamMs)}${outcomeText(x)}` +
     `${failure === null ? NO_FAILURE : `,"failure":"${failure.code}","detail":${jsonTextOrNull(failure.detail, MAX_TEXT)}}`}`
   )
+}
+
+/** From the route to the user: mostly the same for a head that comes again. */
+function outcomeText({ head, route, endpoint, user }: Exchange): string {
+  const last = head.memo.outcomeText
+  if (last !== null && last.route === route && last.endpoint === endpoint && last.user === user)
+    return last.text.again()
+  const text =
+    `,"route":${route === null ? 'null' : known(route.name)},"service":${route === null ? 'null' : known(route.serviceName)}` +
+    `,"endpoint":${known(endpoint)},"user":${jsonTextOrNull(user, MAX_TEXT)}`
+  head.memo.outcomeText = { route, endpoint, user, text: new RepeatedText(text) }
+  return text
 }
 
 const NO_FAILURE = ',"failure":null,"detail":null}'
@@ -201,15 +211,15 @@ function known(text: string): string {
   return json
 }
 
-let isoMs = 0
-let isoText = ''
+let lineMs = 0
+let lineText = ''
 
-/** The time in UTC, formatted once a millisecond. */
-function isoNow(): string {
+/** Up to the id, with the time in UTC: formatted once a millisecond. */
+function lineStart(): string {
   const now = Date.now()
-  if (now !== isoMs) {
-    isoMs = now
-    isoText = new Date(now).toISOString()
+  if (now !== lineMs) {
+    lineMs = now
+    lineText = `{"time":"${new Date(now).toISOString()}","id":`
   }
-  return isoText
+  return lineText
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
-import { lasting, readAsStream, readInPlace } from '../../src/exchange/in-place.ts'
+import { ClientInlet, lasting } from '../../src/exchange/client-inlet.ts'
 import { until } from '../kit/wait.ts'
 
 /** A client and the accepted socket of the same connection. */
@@ -24,7 +24,7 @@ t.test('pieces come one over the other, and a lasting one stays', async (t) => {
   const { client, socket } = await pair(t)
   const views: Buffer[] = []
   const kept: Buffer[] = []
-  readInPlace(socket, (bytes) => {
+  new ClientInlet(socket, (bytes) => {
     views.push(bytes)
     kept.push(lasting(bytes))
   })
@@ -43,7 +43,7 @@ t.test('two sockets write over each other', async (t) => {
   const one = await pair(t)
   const other = await pair(t)
   const views: Buffer[] = []
-  for (const { socket } of [one, other]) readInPlace(socket, (bytes) => views.push(bytes))
+  for (const { socket } of [one, other]) new ClientInlet(socket, (bytes) => views.push(bytes))
   one.client.write('aaaa')
   await until(() => views.length === 1, 'a piece of one')
   other.client.write('bbbb')
@@ -55,7 +55,7 @@ t.test('what was read before comes first', async (t) => {
   const { client, socket } = await pair(t)
   socket.unshift(Buffer.from('early '))
   let text = ''
-  readInPlace(socket, (bytes) => {
+  new ClientInlet(socket, (bytes) => {
     text += bytes.toString()
   })
   client.write('late')
@@ -66,9 +66,9 @@ t.test('what was read before comes first', async (t) => {
 t.test('a pause stops the reading, and the end of the other side is told', async (t) => {
   const { client, socket } = await pair(t)
   let text = ''
-  readInPlace(socket, (bytes) => {
+  const inlet = new ClientInlet(socket, (bytes) => {
     text += bytes.toString()
-    socket.pause()
+    inlet.pause()
   })
   client.write('a')
   await until(() => text === 'a', 'the first')
@@ -77,20 +77,19 @@ t.test('a pause stops the reading, and the end of the other side is told', async
   await new Promise((wake) => setTimeout(wake, 50))
   t.equal(text, 'a', 'nothing is read in a pause')
   const closed = once(socket, 'close')
-  socket.resume()
+  inlet.resume()
   await until(() => text === 'ab', 'the second')
-  socket.resume()
+  inlet.resume()
   await closed
 })
 
 t.test('as a stream it gives pieces that last, under back-pressure', async (t) => {
   const { client, socket } = await pair(t)
   const taken: string[] = []
-  const take = (bytes: Buffer): void => {
+  const inlet = new ClientInlet(socket, (bytes) => {
     taken.push(bytes.toString())
-    readAsStream(socket, take)
-  }
-  readInPlace(socket, take)
+    inlet.intoStream()
+  })
   client.write('head')
   await until(() => taken.length === 1, 'the head')
   const sent = Buffer.alloc(1_000_000, 'abcdefghij')
@@ -106,11 +105,10 @@ t.test('as a stream it gives pieces that last, under back-pressure', async (t) =
 t.test('what has no handle is read as a stream', async (t) => {
   const stream = new PassThrough()
   const taken: string[] = []
-  const take = (bytes: Buffer): void => void taken.push(bytes.toString())
-  readInPlace(stream as unknown as Socket, take)
+  const inlet = new ClientInlet(stream as unknown as Socket, (bytes) => void taken.push(bytes.toString()))
   stream.write('a')
   await until(() => taken.length === 1, 'a piece')
-  readAsStream(stream as unknown as Socket, take)
+  inlet.intoStream()
   stream.write('b')
   await new Promise((wake) => setImmediate(wake))
   t.same(taken, ['a'])
