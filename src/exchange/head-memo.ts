@@ -12,6 +12,7 @@ export class HeadMemo {
   upstreamText: UpstreamText | null = null
   logText: LogText | null = null
   outcomeText: OutcomeText | null = null
+  bodyFields: BodyFields | null = null
   withoutToken: WithoutToken | null = null
   tokenName: TokenName | null = null
 }
@@ -49,6 +50,14 @@ export interface OutcomeText {
   readonly endpoint: string
   readonly user: string
   readonly text: RepeatedText
+}
+
+/** What a list of fields says of the body, by the names that the message rules have for it. */
+export interface BodyFields {
+  readonly headers: HeaderList
+  readonly kind: string
+  /** Null: none that anybody here decodes. */
+  readonly coding: string | null
 }
 
 /** The fields of a head without a token, and where else than in Authorization that was looked for. */

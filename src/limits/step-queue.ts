@@ -46,7 +46,7 @@ export class StepQueue {
 
   claim(claims: readonly RedisClaim[], waiter: ClaimWaiter, onDown: OnDown): void {
     const ask = new Ask(claims, waiter, onDown, this.#metrics)
-    if (!this.#isCluster) return this.#add('', new ClaimPart(ask, claims, null), claims)
+    if (!this.#isCluster) return this.#add('', ask, claims)
     const byKey = Map.groupBy(claims.keys(), (index) => placeOf(claims[index]!.key))
     for (const [key, indices] of byKey) {
       const own = indices.map((index) => claims[index]!)
@@ -63,7 +63,7 @@ export class StepQueue {
     })
   }
 
-  #add(tag: string, part: ClaimPart, claims: readonly RedisClaim[]): void {
+  #add(tag: string, part: Part, claims: readonly RedisClaim[]): void {
     const batch = this.#batchFor(tag)
     batch.open(part)
     for (const { counter, key, points, own } of claims) {
@@ -148,13 +148,31 @@ class Batch {
       this.#link.onFailed(error)
       return this.#fail()
     }
-    const values = reply as readonly number[]
+    const values = readNumbers(String(reply), 2 * this.#keys.length)
     for (let i = 0; i < this.#parts.length; i++) this.#parts[i]!.onValues(values, this.#starts[i]!)
   }
 
   #fail(): void {
     for (const part of this.#parts) part.onFailed()
   }
+}
+
+/** Whole numbers with a space between them. */
+function readNumbers(text: string, count: number): number[] {
+  const numbers: number[] = []
+  let at = 0
+  while (numbers.length < count) {
+    const isNegative = text.charCodeAt(at) === 45
+    if (isNegative) at++
+    let value = 0
+    // What is no digit, or the end, ends a number.
+    for (let digit = text.charCodeAt(at) - 48; digit >= 0 && digit <= 9; digit = text.charCodeAt(++at) - 48) {
+      value = value * 10 + digit
+    }
+    numbers.push(isNegative ? -value : value)
+    at++
+  }
+  return numbers
 }
 
 /** Keys with the same text are at the same place in a Cluster, those of single clients with the common one. */
@@ -166,21 +184,23 @@ function placeOf(key: string): string {
 /** Answers claims that Redis did not. */
 export type OnDown = (claims: readonly RedisClaim[]) => readonly CounterState[]
 
-/** One request and the answers it has so far. */
-class Ask {
+/** One request and the answers it has so far; where all its claims go in one call, the part of that call. */
+class Ask implements Part {
+  readonly #claims: readonly RedisClaim[]
   readonly #onDown: OnDown
   readonly #metrics: Metrics
-  readonly #states: (CounterState | null)[]
+  readonly #states: (CounterState | null)[] = []
   readonly #waiter: ClaimWaiter
   #open: number
   #isGivenUp = false
 
   constructor(claims: readonly RedisClaim[], waiter: ClaimWaiter, onDown: OnDown, metrics: Metrics) {
+    this.#claims = claims
     this.#onDown = onDown
     this.#metrics = metrics
-    this.#states = new Array<CounterState | null>(claims.length).fill(null)
     this.#waiter = waiter
     this.#open = claims.length
+    for (let i = 0; i < claims.length; i++) this.#states.push(null)
   }
 
   /** It waited, and the store is down: some of its claims, decided without. */
@@ -195,38 +215,55 @@ class Ask {
     this.#open--
     if (this.#open === 0) this.#waiter.onStates(this.#states as ClaimStates)
   }
+
+  onValues(values: readonly number[], at: number): void {
+    readStates(this.#claims, null, values, at, this)
+  }
+
+  onFailed(): void {
+    const states = this.giveUp(this.#claims)
+    for (let i = 0; i < states.length; i++) this.take(i, states[i]!)
+  }
 }
 
+/** Some of the claims of a request, by their places in it. */
 class ClaimPart implements Part {
   readonly #ask: Ask
   readonly #claims: readonly RedisClaim[]
-  /** Their places in the request; null: it has no others. */
-  readonly #indices: readonly number[] | null
+  readonly #indices: readonly number[]
 
-  constructor(ask: Ask, claims: readonly RedisClaim[], indices: readonly number[] | null) {
+  constructor(ask: Ask, claims: readonly RedisClaim[], indices: readonly number[]) {
     this.#ask = ask
     this.#claims = claims
     this.#indices = indices
   }
 
   onValues(values: readonly number[], at: number): void {
-    let next = at
-    for (let i = 0; i < this.#claims.length; i++) {
-      const { counter, key, points, own } = this.#claims[i]!
-      // Behind a common count the known one and the client's own: `used` and milliseconds of each.
-      const isOwn = own !== null && values[next]! > counter.rule.capacity && values[next + 2]! > 0
-      const from = isOwn ? next + 4 : next
-      this.#take(i, counter.stateFrom(isOwn ? own.key : key, points, own, values[from]!, values[from + 1]!))
-      next += own === null ? 2 : 6
-    }
+    readStates(this.#claims, this.#indices, values, at, this.#ask)
   }
 
   onFailed(): void {
     const states = this.#ask.giveUp(this.#claims)
-    for (let i = 0; i < states.length; i++) this.#take(i, states[i]!)
+    for (let i = 0; i < states.length; i++) this.#ask.take(this.#indices[i]!, states[i]!)
   }
+}
 
-  #take(i: number, state: CounterState): void {
-    this.#ask.take(this.#indices === null ? i : this.#indices[i]!, state)
+/** `indices`: the places of the claims in the request; null: as they come. */
+function readStates(
+  claims: readonly RedisClaim[],
+  indices: readonly number[] | null,
+  values: readonly number[],
+  at: number,
+  ask: Ask,
+): void {
+  let next = at
+  for (let i = 0; i < claims.length; i++) {
+    const { counter, key, points, own } = claims[i]!
+    // Behind a common count the known one and the client's own: `used` and milliseconds of each.
+    const isOwn = own !== null && values[next]! > counter.rule.capacity && values[next + 2]! > 0
+    const from = isOwn ? next + 4 : next
+    const state = counter.stateFrom(isOwn ? own.key : key, points, own, values[from]!, values[from + 1]!)
+    ask.take(indices === null ? i : indices[i]!, state)
+    next += own === null ? 2 : 6
   }
 }

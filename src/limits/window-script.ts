@@ -12,8 +12,8 @@
  * Behind a claim may stand one with `k` and one with `o`: where the claim is refused and the key of `k` has a count, `o` is asked in
  * place of the claim, which is left as it was; else `o` is left.
  *
- * Answer: two numbers per claim, `used` (over capacity: refused; -1: the key is of another kind) and milliseconds until
- * the window or the block ends.
+ * Answer: one text of two numbers per claim with spaces between them, `used` (over capacity: refused; -1: the key is of another
+ * kind) and milliseconds until the window or the block ends. A list of numbers would be read one by one, each as an answer of its own.
  */
 import { RedisScript } from './redis-script.ts'
 import type { WindowRule } from './window.ts'
@@ -133,5 +133,5 @@ for index, operation, letter, last in gmatch(ARGV[1], '(%d+),(-?%d+)([xko]?)(;?)
     first = k + 1
   end
 end
-return out
+return table.concat(out, ' ')
 `)

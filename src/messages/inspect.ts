@@ -7,7 +7,7 @@ import { DONE, GO, type Metrics, type Stage, type Step, WAIT } from '../exchange
 import type { Exchange } from '../exchange/exchange.ts'
 import { DIGESTS, getHeader, type HeaderList, withoutFields } from '../http/headers.ts'
 import { hasCardInTarget } from './cards.ts'
-import { bodyCoding, decodeBody } from './content-coding.ts'
+import { bodyCoding, type Coding, decodeBody } from './content-coding.ts'
 import { readEngineQuery } from './engineio-query.ts'
 import { cleanForm } from './forms.ts'
 import { type BodyKind, bodyKind, boundaryOf, isOctets } from './media-type.ts'
@@ -85,7 +85,7 @@ function makePlainInspect(rules: MessageRules, metrics: Metrics): Stage {
       return GO
     }
     if (x.head.bodyLength === 0) return GO
-    const kind = bodyKind(x.headers)
+    const { kind } = bodyFields(x)
     return collect(means, x, kind === 'unreadable' ? null : readings[kind])
   }
 }
@@ -118,7 +118,7 @@ function makePacketInspect(rules: MessageRules, metrics: Metrics, limit: Polling
     if (x.head.bodyLength === 0) return GO
     if (asked.version === 3 && !asked.isJsonp && isOctets(x.headers)) return collect(means, x, binary3)
     const reading = asked.isJsonp ? form3 : asked.version === 4 ? payload : payload3
-    return collect(means, x, bodyKind(x.headers) === reading.kind ? reading : null)
+    return collect(means, x, bodyFields(x).kind === reading.kind ? reading : null)
   }
 }
 
@@ -141,6 +141,18 @@ function ofText(
     if (cleaned === 'too-large' || cleaned.outcome === 'refused') return cleaned
     return { outcome: cleaned.outcome, bytes: cleaned.outcome === 'same' ? body : Buffer.from(cleaned.text, encoding) }
   }
+}
+
+/** What the fields say of the body, kept with a head that comes again. */
+function bodyFields(x: Exchange): { readonly kind: BodyKind; readonly coding: Coding | null } {
+  const { headers } = x
+  const { memo } = x.head
+  let fields = memo.bodyFields
+  if (fields === null || fields.headers !== headers) {
+    fields = { headers, kind: bodyKind(headers), coding: bodyCoding(headers) }
+    memo.bodyFields = fields
+  }
+  return fields as typeof fields & { kind: BodyKind; coding: Coding | null }
 }
 
 /** What a stage works with. */
@@ -211,7 +223,7 @@ class Collecting {
 
 function inspectBody(x: Exchange, rules: MessageRules, metrics: Metrics, reading: Reading | null, body: Buffer): Step {
   if (body.length === 0) return GO
-  const coding = bodyCoding(x.headers)
+  const { coding } = bodyFields(x)
   if (reading === null || coding === null) return refuse(x, metrics, 'wrong-media-type', 'not inspectable')
   const decoded = decodeBody(coding, body, reading.maxBytes)
   if (decoded === 'too-large') return refuse(x, metrics, 'message-too-large', 'over maxSize')
