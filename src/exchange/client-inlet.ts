@@ -80,7 +80,12 @@ export class ClientInlet {
   readonly #onPush: OnRead = (length) => this.#socket.push(Buffer.from(shared.subarray(0, length)))
 }
 
-/** The bytes, as a copy where they would be overwritten. */
+/** True for bytes that will be written over. */
+export function isPassing(bytes: Buffer): boolean {
+  return bytes.buffer === shared.buffer
+}
+
+/** The bytes, as a copy where they would be written over. */
 export function lasting(bytes: Buffer): Buffer {
-  return bytes.buffer === shared.buffer ? Buffer.from(bytes) : bytes
+  return isPassing(bytes) ? Buffer.from(bytes) : bytes
 }

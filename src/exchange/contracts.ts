@@ -65,6 +65,7 @@ export interface UpstreamHalf {
 
 /** Takes the request body. Data comes only after `x.readBody(sink)`; back-pressure by `x.client.pauseBody()`. */
 export interface BodySink {
+  /** The chunk is its giver's again once it returns. */
   onBodyData(chunk: Buffer): void
   onBodyEnd(): void
 }

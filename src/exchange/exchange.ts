@@ -7,6 +7,7 @@ import { Failure, type FailureCode } from '../errors.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Principal } from './access-contracts.ts'
 import { BodyCollection } from './body-collection.ts'
+import { lasting } from './client-inlet.ts'
 import type { Peer } from './connection.ts'
 import {
   type BodySink,
@@ -177,7 +178,7 @@ export class Exchange {
     this.client.resumeBody()
   }
 
-  /** The client half calls it for every piece of the body. */
+  /** The client half calls it for every piece of the body, which it may write over afterwards. */
   onBodyData(chunk: Buffer): void {
     this.bytesIn += chunk.length
     if (this.finished || this.answerEnded) return
@@ -187,7 +188,7 @@ export class Exchange {
     const collection = this.#collection
     if (collection === null) return
     if (this.bytesIn > collection.maxBytes) return this.refuse('body-too-large')
-    collection.pieces.push(chunk)
+    collection.pieces.push(lasting(chunk))
   }
 
   /** The client half calls it when the whole body has come. */

@@ -10,6 +10,7 @@ import type { HeaderEdits } from './contracts.ts'
 import { applyEdits } from './edits.ts'
 import { holdToEndOfTurn, roomForTurn } from './end-of-turn.ts'
 import type { AnswerBlock, KeptAnswer } from './kept-answer.ts'
+import { writeCopy } from './write-copy.ts'
 
 /** An answer up to this size goes out in one write together with its head. */
 const ONE_WRITE_BYTES = 16 * 1024
@@ -129,21 +130,26 @@ export class Http1Answer {
     }
     if (chunk.length === 0) return true
     if (this.#isChunked) this.#heldHead += `${chunk.length.toString(16)}\r\n`
-    else if (this.#heldHead === '') return socket.write(this.#lasting(chunk))
+    else if (this.#heldHead === '') return this.#writeData(chunk, this.#takesAtOnce)
     const after = this.#isChunked ? '\r\n' : ''
     if (chunk.length <= ONE_WRITE_BYTES) return this.#write(chunk, after)
-    const bytes = this.#lasting(chunk)
+    const isTaken = this.#takesAtOnce
     socket.cork()
     this.#write(NOTHING, '')
-    socket.write(bytes)
+    this.#writeData(chunk, isTaken)
     if (after !== '') socket.write(after, 'latin1')
     socket.uncork()
     return !socket.writableNeedDrain
   }
 
+  /** What is written now has been encrypted when the write returns, or the cork comes out. */
+  get #takesAtOnce(): boolean {
+    return this.#copiesAtOnce && this.#socket.writableLength === 0
+  }
+
   /** A chunk is its giver's again once it is written: what waits in the socket's queue has to be a copy. */
-  #lasting(chunk: Buffer): Buffer {
-    return this.#copiesAtOnce && this.#socket.writableLength === 0 ? chunk : Buffer.from(chunk)
+  #writeData(chunk: Buffer, isTaken: boolean): boolean {
+    return isTaken ? this.#socket.write(chunk) : writeCopy(this.#socket, chunk)
   }
 
   /** False when less was sent than was promised: then it must not look like a whole answer (RFC 9112, 8). */
@@ -175,7 +181,7 @@ export class Http1Answer {
 
   /** For a write that is held to the end of the turn. */
   #room(bytes: number): Buffer {
-    return this.#copiesAtOnce && this.#socket.writableLength === 0 ? roomForTurn(bytes) : Buffer.allocUnsafe(bytes)
+    return this.#takesAtOnce ? roomForTurn(bytes) : Buffer.allocUnsafe(bytes)
   }
 
   /** 101, and the bytes are no longer HTTP. */

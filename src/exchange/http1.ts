@@ -162,7 +162,7 @@ export class Http1Connection implements ClientHalf, Ticking, Connection, Peer, R
   #readBody(bytes: Buffer): void {
     const x = this.#x!
     const used = this.#body.read(bytes, (piece) => {
-      if (this.#x === x) x.onBodyData(lasting(piece))
+      if (this.#x === x) x.onBodyData(piece)
     })
     if (this.#ended || this.#lingering) return
     if (used === -1) {

@@ -15,6 +15,8 @@ import { HeadMemo } from './head-memo.ts'
 import { joinLines, record, soundFields } from './http2-fields.ts'
 import { SlowReader } from './slow-reader.ts'
 import type { Reader } from './unsent-bytes.ts'
+import { writeCopy } from './write-copy.ts'
+import { tookOutside } from './young-garbage.ts'
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
 
@@ -142,6 +144,7 @@ export class Http2Stream implements ClientHalf, Reader {
 
   #onData(chunk: Buffer): void {
     this.#bodyBytes += chunk.length
+    tookOutside(chunk.length)
     this.#x?.onBodyData(chunk)
   }
 
@@ -241,7 +244,7 @@ export class Http2Stream implements ClientHalf, Reader {
     if (!this.#usable()) return true
     this.#sentBytes += chunk.length
     // HTTP/2 sends when its windows allow it.
-    return this.#stream.write(Buffer.from(chunk))
+    return writeCopy(this.#stream, chunk)
   }
 
   sendEnd(trailers: HeaderList | null): void {

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { deadlineIn, joinClock, leaveClock, type Ticking } from '../exchange/clock.ts'
 import type { KeptAnswer } from '../exchange/kept-answer.ts'
+import { writeLasting } from '../exchange/write-copy.ts'
 import { BlockReader, MORE } from '../http/block-reader.ts'
 import { ChunkedDecoder } from '../http/chunked.ts'
 import { CHUNKED, parseResponseHead, type ResponseHead, UNTIL_CLOSE } from '../http/response-head.ts'
@@ -111,14 +112,14 @@ export class UpstreamConnection implements UpstreamControl, BodyWriter, Ticking 
     if (this.#isChunkedRequest) {
       socket.cork()
       socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
-      socket.write(chunk)
+      writeLasting(socket, chunk)
       socket.write('\r\n', 'latin1')
       socket.uncork()
     } else {
       this.#owed -= chunk.length
       // What goes over would be the next request to the other side.
       if (this.#owed < 0) return this.#fail('WRONG_LENGTH')
-      socket.write(chunk)
+      writeLasting(socket, chunk)
     }
     if (socket.writableNeedDrain) this.#call?.onBodyPause()
   }

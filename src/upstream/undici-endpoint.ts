@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { buildConnector, Pool, type Dispatcher as Undici } from 'undici'
+import { lasting } from '../exchange/client-inlet.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { expectStream, type StreamUser } from './cut-streams.ts'
 import { type BodyWriter, type Dispatcher, type UpstreamCall, type UpstreamControl, UpstreamError } from './dispatch.ts'
@@ -216,7 +217,7 @@ class Run implements Undici.DispatchHandler, UpstreamControl, BodyWriter, Stream
   }
 
   write(chunk: Buffer): void {
-    this.stream?.accept(chunk)
+    this.stream?.accept(lasting(chunk))
   }
 
   end(): void {
