@@ -41,6 +41,7 @@ const HAN = '〇一二三四五六七八九'
 const MATHEMATICAL = 0x1d7ce
 
 const MAY_BE_DIGIT = /[0-9\u0080-\uffff]/g
+const ASCII_DIGIT = /[0-9]/g
 
 /** Digits in a text, of any script, up to `enough`. Cheap for ASCII. */
 export function countDigits(text: string, enough: number): number {
@@ -55,11 +56,12 @@ export function countDigits(text: string, enough: number): number {
 
 function countOfAnyScript(text: string, enough: number): number {
   let found = 0
-  const hasOthers = OTHER_DIGIT.test(text)
+  ASCII_DIGIT.lastIndex = 0
+  while (found < enough && ASCII_DIGIT.test(text)) found++
+  if (found === enough || !OTHER_DIGIT.test(text)) return found
   for (const each of text) {
     const code = each.codePointAt(0)!
-    const isDigit = code > 127 ? hasOthers && digitOf(code, each) !== -1 : code >= 48 && code <= 57
-    if (isDigit && ++found === enough) return enough
+    if (code > 127 && digitOf(code, each) !== -1 && ++found === enough) return enough
   }
   return found
 }
