@@ -8,7 +8,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 const LEAST = [24, 7]
-const SEMI_SPACE_BYTES = 12 * 1024 * 1024
+const SEMI_SPACE_MB = 12
 // V8 counts what lies outside of its heap, each TLS connection with 100 KB and each piece that is read, and looks the whole heap
 // through for every 30 MB of that: under a crowd of connections three times a second, for 50 ms each. Here it does so at three times
 // what was left the last time. What is read is given back at once, and not by a helper thread, which may have to wait
@@ -55,8 +55,8 @@ function advice() {
 // (src/exchange/client-inlet.ts, src/exchange/young-garbage.ts). V8 takes the size from its command line alone, which a program
 // cannot give itself; but it grows by as much as it is told to when enough survives, and afterwards not any more.
 function settleYoungGeneration() {
-  setFlagsFromString('--semi-space-growth-factor=12')
-  for (let tries = 0; tries < 50 && youngBytes() < 2 * SEMI_SPACE_BYTES; tries++) {
+  setFlagsFromString(`--semi-space-growth-factor=${SEMI_SPACE_MB}`)
+  for (let tries = 0; tries < 50 && youngBytes() < 2 * SEMI_SPACE_MB * 1024 * 1024; tries++) {
     const survivors = []
     for (let i = 0; i < 40000; i++) survivors.push({ i })
   }

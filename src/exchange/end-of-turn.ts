@@ -29,7 +29,8 @@ function release(): void {
   const all = held
   held = []
   for (let i = 0; i < all.length; i++) all[i]!.uncork()
-  used = 0
+  // What was written meanwhile, if anything, waits for the next time.
+  if (held.length === 0) used = 0
 }
 
 const SCRATCH_BYTES = 64 * 1024

@@ -4,6 +4,7 @@
  * again: an upload of gigabytes then cost three times the processor. So the young are looked through for every few megabytes.
  * It knows no protocol.
  */
+
 /** As Node names it where it is told to offer it (`--expose-gc`), and the command does (bin/portcullis.js); else nothing happens. */
 interface Collector {
   gc?: (options: { readonly type: 'minor' }) => void

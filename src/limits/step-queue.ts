@@ -203,26 +203,40 @@ class Ask implements Part {
     for (let i = 0; i < claims.length; i++) this.#states.push(null)
   }
 
-  /** It waited, and the store is down: some of its claims, decided without. */
-  giveUp(claims: readonly RedisClaim[]): readonly CounterState[] {
-    if (!this.#isGivenUp) this.#metrics.count('limit_store_total', 'gave-up')
-    this.#isGivenUp = true
-    return this.#onDown(claims)
-  }
-
-  take(index: number, state: CounterState): void {
-    this.#states[index] = state
-    this.#open--
-    if (this.#open === 0) this.#waiter.onStates(this.#states as ClaimStates)
-  }
-
   onValues(values: readonly number[], at: number): void {
-    readStates(this.#claims, null, values, at, this)
+    this.read(this.#claims, null, values, at)
   }
 
   onFailed(): void {
-    const states = this.giveUp(this.#claims)
-    for (let i = 0; i < states.length; i++) this.take(i, states[i]!)
+    this.giveUp(this.#claims, null)
+  }
+
+  /** Some of its claims were answered. `indices`: their places in the request; null: as they come. */
+  read(claims: readonly RedisClaim[], indices: readonly number[] | null, values: readonly number[], at: number): void {
+    let next = at
+    for (let i = 0; i < claims.length; i++) {
+      const { counter, key, points, own } = claims[i]!
+      // Behind a common count the known one and the client's own: `used` and milliseconds of each.
+      const isOwn = own !== null && values[next]! > counter.rule.capacity && values[next + 2]! > 0
+      const from = isOwn ? next + 4 : next
+      const state = counter.stateFrom(isOwn ? own.key : key, points, own, values[from]!, values[from + 1]!)
+      this.#take(indices === null ? i : indices[i]!, state)
+      next += own === null ? 2 : 6
+    }
+  }
+
+  /** It waited, and the store is down: some of its claims, decided without. */
+  giveUp(claims: readonly RedisClaim[], indices: readonly number[] | null): void {
+    if (!this.#isGivenUp) this.#metrics.count('limit_store_total', 'gave-up')
+    this.#isGivenUp = true
+    const states = this.#onDown(claims)
+    for (let i = 0; i < states.length; i++) this.#take(indices === null ? i : indices[i]!, states[i]!)
+  }
+
+  #take(index: number, state: CounterState): void {
+    this.#states[index] = state
+    this.#open--
+    if (this.#open === 0) this.#waiter.onStates(this.#states as ClaimStates)
   }
 }
 
@@ -239,31 +253,10 @@ class ClaimPart implements Part {
   }
 
   onValues(values: readonly number[], at: number): void {
-    readStates(this.#claims, this.#indices, values, at, this.#ask)
+    this.#ask.read(this.#claims, this.#indices, values, at)
   }
 
   onFailed(): void {
-    const states = this.#ask.giveUp(this.#claims)
-    for (let i = 0; i < states.length; i++) this.#ask.take(this.#indices[i]!, states[i]!)
-  }
-}
-
-/** `indices`: the places of the claims in the request; null: as they come. */
-function readStates(
-  claims: readonly RedisClaim[],
-  indices: readonly number[] | null,
-  values: readonly number[],
-  at: number,
-  ask: Ask,
-): void {
-  let next = at
-  for (let i = 0; i < claims.length; i++) {
-    const { counter, key, points, own } = claims[i]!
-    // Behind a common count the known one and the client's own: `used` and milliseconds of each.
-    const isOwn = own !== null && values[next]! > counter.rule.capacity && values[next + 2]! > 0
-    const from = isOwn ? next + 4 : next
-    const state = counter.stateFrom(isOwn ? own.key : key, points, own, values[from]!, values[from + 1]!)
-    ask.take(indices === null ? i : indices[i]!, state)
-    next += own === null ? 2 : 6
+    this.#ask.giveUp(this.#claims, this.#indices)
   }
 }

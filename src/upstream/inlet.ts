@@ -4,13 +4,11 @@
  */
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import type { TakeBytes } from '../exchange/client-inlet.ts'
 
 /** A larger piece would be more to hold for a client that stops reading; smaller ones cost more of the processor. */
 const READ_BYTES = 32 * 1024
 const shared = Buffer.allocUnsafeSlow(READ_BYTES)
-
-/** Takes bytes that are overwritten once it has returned: what is kept has to be copied. */
-export type TakeBytes = (bytes: Buffer) => void
 
 /** Where to: host and port, or the path of a Unix socket. */
 export interface InletPlace {

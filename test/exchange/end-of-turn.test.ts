@@ -90,3 +90,27 @@ t.test('room for a turn is given once in it, and again in the next', async (t) =
   t.equal(again.buffer, rooms[0]!.buffer)
   t.equal(again.byteOffset, rooms[0]!.byteOffset)
 })
+
+t.test('what is put together while others are written is not written over', async (t) => {
+  const later = new Sink()
+  let room: Buffer | null = null
+  class Answering extends Sink {
+    override _write(chunk: Buffer, encoding: string, done: () => void): void {
+      super._write(chunk, encoding, done)
+      holdToEndOfTurn(later)
+      room = roomForTurn(100).fill('a')
+      later.write(room)
+    }
+  }
+  const first = new Answering()
+  holdToEndOfTurn(first)
+  roomForTurn(100)
+  first.write('x')
+  await nextTurn()
+  t.not(room, null)
+  roomForTurn(20_000).fill('b')
+  t.equal(String(room), 'a'.repeat(100))
+  await nextTurn()
+  await nextTurn()
+  t.equal(later.writes.join(''), 'a'.repeat(100))
+})
