@@ -7,12 +7,13 @@ import { request } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import { WebSocket } from 'ws'
 import type { Target } from './peers.ts'
-import { ECHO_PATH, type Place, SOCKET_PATH } from './place.ts'
+import { ECHO_PATH, METRICS_PATH, type Place, SOCKET_PATH } from './place.ts'
 import type { HttpScenario, Scenario } from './scenarios.ts'
 
 const WAIT_MS = 10_000
 const HOSTILE = '{"text":"good <b>day</b><script>alert(1)</script> to you"}'
 const HARMLESS = '{"text":"good day to you"}'
+const CARD = '4111 1111 1111 1111'
 
 interface Answer {
   status: number
@@ -46,6 +47,14 @@ async function checkFilter(
 ): Promise<void> {
   const answer = await ask(target, ECHO_PATH, HOSTILE, scenario.streams > 0)
   must(answer.body === HARMLESS, `lets this through: ${answer.body.slice(0, 100)}`)
+  const { variant, peer } = target.contender
+  if (!variant.isWhole) return
+  const masked = await ask(target, ECHO_PATH, `{"text":"it is ${CARD}, thanks"}`, scenario.streams > 0)
+  must(masked.status === 200 && !masked.body.includes('1111 1111'), `lets a card through: ${masked.body.slice(0, 100)}`)
+  for (const name of ['ratelimit', 'ratelimit-policy']) must(name in masked.headers, `sends no ${name}`)
+  if (peer !== 'nginx') return
+  const metrics = await ask(target, METRICS_PATH, null, false)
+  must(/requests,HTTP\/1\.1,200 [1-9]/.test(metrics.body), `counts nothing: ${metrics.body.slice(0, 100)}`)
 }
 
 function ask(target: Target, path: string, post: string | null, isHttp2: boolean): Promise<Answer> {

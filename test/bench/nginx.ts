@@ -1,7 +1,7 @@
 /** nginx as a peer, and as the upstream of all peers: its configuration. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ECHO_PATH, type Place, SMALL_PATH, SOCKET_PATH, type Variant } from './place.ts'
+import { ECHO_PATH, METRICS_PATH, type Place, SMALL_PATH, SOCKET_PATH, type Variant } from './place.ts'
 import { proxiedConnections } from './programs.ts'
 
 const LUA = import.meta.dirname
@@ -66,6 +66,12 @@ const FORWARDED = [
   ['X-Request-Id', '$request_id'],
 ] as const
 
+/** The same by RFC 7239, and a trace of the request's own. */
+const TRACED = [
+  ['Forwarded', '"for=$remote_addr;host=\\"$http_host\\";proto=https"'],
+  ['traceparent', '"00-$request_id-$span-01"'],
+] as const
+
 function forwarded(more: readonly (readonly [string, string])[]): string {
   return [...FORWARDED, ...more].map(([name, value]) => `proxy_set_header ${name} ${value};`).join(' ')
 }
@@ -79,14 +85,29 @@ export function nginxConfig(place: Place, variant: Variant, port: number): strin
     .map(([name, value]) => `    add_header ${name} "${value.replaceAll('"', '\\"')}" always;`)
     .join('\n')
   const modules = variant.filter ? LUA_MODULES.map((file) => `load_module ${MODULES}/${file};`).join('\n') : ''
+  const { isWhole } = variant
   const chat = variant.filter
     ? `location /api/ {
       set $redis_port ${place.redisPort};
       client_body_buffer_size 64k;
-      access_by_lua_file ${LUA}/chat.lua;
-      ${forwarded([['Connection', '""']])}
+      access_by_lua_block { require("chat").access(${isWhole}) }
+      ${isWhole ? 'log_by_lua_block { require("chat").log() }' : ''}
+      ${forwarded([['Connection', '""'], ...(isWhole ? TRACED : [])])}
       proxy_pass http://site;
+    }
+    location = ${METRICS_PATH} {
+      allow 127.0.0.1;
+      deny all;
+      content_by_lua_block { require("chat").page() }
     }`
+    : ''
+  const lua = variant.filter
+    ? `lua_package_path "${LUA}/?.lua;;";
+  lua_shared_dict metrics 1m;
+  init_worker_by_lua_block { require("chat").start() }
+  map $request_id $span { "~^(?<first>.{16})" $first; }
+  lua_socket_log_errors on;
+  lua_code_cache on;`
     : ''
   // Where less than a sixteenth of the connections is free, nginx closes some: hence three, and not two, for each socket.
   return frame(
@@ -95,7 +116,7 @@ export function nginxConfig(place: Place, variant: Variant, port: number): strin
     variant.many ? 3 * proxiedConnections() : 4096,
     `  access_log ${nginxAccessPath(place, port)} combined buffer=64k flush=1s;
   limit_req_zone $binary_remote_addr zone=clients:10m rate=1000000r/s;
-  ${variant.filter ? 'lua_socket_log_errors on; lua_code_cache on;' : ''}
+  ${lua}
   upstream site { server 127.0.0.1:${place.sitePort};${variant.keepsUpstream ? ' keepalive 256; keepalive_requests 100000000;' : ''} }
   upstream sockets { server 127.0.0.1:${place.socketPort}; }
   server {

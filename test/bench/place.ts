@@ -13,6 +13,8 @@ export const LARGE_PATH = '/100k.txt'
 export const CHAT_PATH = '/api/messages'
 /** Answers with the body that reached the upstream. */
 export const ECHO_PATH = '/api/check'
+/** Where nginx tells what it counted. */
+export const METRICS_PATH = '/metrics'
 export const SOCKET_PATH = '/ws'
 export const CHAT_ANSWER = '{"ok":true}'
 
@@ -30,6 +32,8 @@ export interface Variant {
   readonly limit: 'memory' | 'redis'
   /** HTML filter on the chat path and on WebSockets. */
   readonly filter: boolean
+  /** Beside limit and filter all else that the gateway does with a message, where that takes a script: fields, cards, metrics. */
+  readonly isWhole: boolean
   readonly http2: boolean
   readonly routes: number
   /** Connections to the upstream are used again. nginx does not do that by itself, and many installations leave it so. */
@@ -41,6 +45,7 @@ export interface Variant {
 export const PLAIN: Variant = {
   limit: 'memory',
   filter: false,
+  isWhole: true,
   http2: false,
   routes: 10,
   keepsUpstream: true,

@@ -53,6 +53,7 @@ const HTTP = [GATEWAY, ...SERVERS, contender('fastify'), contender('http-proxy')
 const CHAT = [
   contender('portcullis', { filter: true, limit: 'redis' }),
   contender('nginx', { filter: true, limit: 'redis' }, 'nginx with Lua'),
+  contender('nginx', { filter: true, limit: 'redis', isWhole: false }, 'nginx with Lua, limit and filter alone'),
 ]
 const MANY_ROUTES = 10_000
 const CLEAN =
