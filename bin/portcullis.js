@@ -4,25 +4,29 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
+import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 const LEAST = [24, 7]
-const SEMI_SPACE_MB = 12
 // V8 counts what lies outside of its heap, each TLS connection with 100 KB and each piece that is read, and looks the whole heap
 // through for every 30 MB of that: under a crowd of connections three times a second, for 50 ms each. Here it does so at three times
-// what was left the last time. What is read is given back at once, and not by a helper thread, which may have to wait
-// (src/helper-threads.ts) while it piles up.
+// what was left the last time; the heap at five times, whatever V8 thinks of a process that had nothing to do for a while: it
+// allows that one 20 MB more, which a crowd fills several times in its first second. The loop does most of it itself, a millisecond
+// at a time: helper threads may have to wait (src/helper-threads.ts) while garbage piles up, or take whole slices from the loop
+// where they share its processor. Nor is the heap made small when nothing happens: the next client would wait for that.
 const COLLECTING = [
   '--external-memory-accounted-in-global-limit',
   '--external-memory-max-growing-factor=3',
+  '--heap-growing-percent=400',
+  '--no-memory-reducer',
+  '--no-concurrent-marking',
+  '--no-parallel-scavenge',
   '--no-concurrent-array-buffer-sweeping',
 ]
 const found = process.versions.node.split('.').map(Number)
 
 if (found[0] > LEAST[0] || (found[0] === LEAST[0] && found[1] >= LEAST[1])) {
   if (process.argv[2] === 'start') {
-    settleYoungGeneration()
     for (const flag of COLLECTING) setFlagsFromString(flag)
     offerCollector()
   }
@@ -49,27 +53,9 @@ function advice() {
   return 'the pinned runtime node_modules/.bin/node does not run here (it needs libatomic1); install that or a newer Node'
 }
 
-// A young generation of a fixed size. What a proxy makes dies at once, so that collecting costs by the number of collections, and
-// what happens to be alive then grows old without need: with 12 MB a chat message takes a twelfth less of the processor than with
-// 4 MB, and hardly more than with 32 MB. What passes through lies outside, and is not held back by it
-// (src/exchange/client-inlet.ts, src/exchange/young-garbage.ts). V8 takes the size from its command line alone, which a program
-// cannot give itself; but it grows by as much as it is told to when enough survives, and afterwards not any more.
-function settleYoungGeneration() {
-  setFlagsFromString(`--semi-space-growth-factor=${SEMI_SPACE_MB}`)
-  for (let tries = 0; tries < 50 && youngBytes() < 2 * SEMI_SPACE_MB * 1024 * 1024; tries++) {
-    const survivors = []
-    for (let i = 0; i < 40000; i++) survivors.push({ i })
-  }
-  setFlagsFromString('--semi-space-growth-factor=1')
-}
-
 // For src/exchange/young-garbage.ts. V8 has no other door to it, and nothing in src may make code of text.
 function offerCollector() {
   setFlagsFromString('--expose-gc')
   globalThis.gc = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')
-}
-
-function youngBytes() {
-  return getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size
 }

@@ -3,6 +3,7 @@ import { setDefaultHighWaterMark } from 'node:stream'
 import { ConfigurationError } from './errors.ts'
 import { Gateway } from './gateway.ts'
 import { holdBackHelpers } from './helper-threads.ts'
+import { keepYoungGeneration } from './young-generation.ts'
 
 export interface MainOptions {
   /** Null: the demo service and its configuration. */
@@ -32,6 +33,7 @@ export async function main(options: MainOptions): Promise<void> {
     for (const problem of error.problems) process.stderr.write(`${problem}\n`)
     process.exit(1)
   }
+  keepYoungGeneration()
   // By now all of them run: reading files has started the pool.
   holdBackHelpers()
   for (const { setting, host, port } of gateway.addresses) {

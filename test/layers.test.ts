@@ -41,6 +41,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   pipeline: ASSEMBLED,
   gateway: ['*'],
   'helper-threads': [],
+  'young-generation': [],
   cluster: ['*'],
   cli: ['*'],
   main: ['*'],

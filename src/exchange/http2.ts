@@ -34,7 +34,8 @@ function sessionOptions(limits: HttpLimits): ServerOptions {
     maxOutstandingPings: 8,
     maxSendHeaderBlockLength: 256 * 1024,
     maxHeaderListPairs: limits.maxHeaders + 8,
-    maxSessionMemory: 8,
+    // Megabytes. Header lists that are not whole yet count as they are written out: what is over costs the time of checking it.
+    maxSessionMemory: 1,
     streamResetBurst: 100,
     streamResetRate: 33,
     settings: {
