@@ -15,7 +15,10 @@ const LEAST = [24, 7]
 // at a time: helper threads may have to wait (src/helper-threads.ts) while garbage piles up, or take whole slices from the loop
 // where they share its processor. Nor is the heap made small when nothing happens (V8 reads `--no-memory-reducer` before a program
 // can say it): the next client would wait for that, and optimized code goes with it, for a quarter of all work in the seconds after.
+// The young generation stays as small as it begins until the gateway stands (src/young-generation.ts), so that it grows to just what
+// is wanted.
 const COLLECTING = [
+  '--semi-space-growth-factor=1',
   '--external-memory-accounted-in-global-limit',
   '--external-memory-max-growing-factor=3',
   '--heap-growing-percent=400',
