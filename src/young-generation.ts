@@ -17,7 +17,7 @@ const MB = 2 ** 20
 const LOOK_MS = 1000
 
 /** Grows it now, and looks after it every second. The timer keeps no process alive. */
-export function keepYoungGeneration(): NodeJS.Timeout {
+export function keepYoungGeneration(): void {
   lookAtYoungGeneration()
   for (let tries = 0; tries < 50 && halfBytes() < (WANTED_MB / 2) * MB; tries++) {
     // Kept over a collection, so that they survive it.
@@ -25,7 +25,7 @@ export function keepYoungGeneration(): NodeJS.Timeout {
     for (let i = 0; i < 40_000; i++) survivors.push({ i })
   }
   lookAtYoungGeneration()
-  return setInterval(lookAtYoungGeneration, LOOK_MS).unref()
+  setInterval(lookAtYoungGeneration, LOOK_MS).unref()
 }
 
 /** Lets it grow where it is too small, as soon as something survives, and not beyond. */

@@ -115,7 +115,7 @@ function Chat.access(whole)
   if whole then Chat.inspected(is_changed and "changed" or "same") end
 end
 
--- Metrics as the gateway has them: requests by route, protocol and status, two histograms, bytes, outcomes. They are kept in tables of
+-- Metrics as the gateway has them, of this one route: requests by protocol and status, two histograms, bytes, outcomes. They are kept in tables of
 -- the worker and brought to the memory that workers share once a second, as the usual library for Prometheus does it.
 local BOUNDS = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }
 local requests, outcomes, bytes = {}, {}, { ["in"] = 0, out = 0 }
