@@ -6,6 +6,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { RedisAccess } from '../config/redis-access.ts'
 import type { StoreConfig } from '../config/shape.ts'
+import { MasterWatch } from './master-watch.ts'
 
 const RECONNECT_MAX_MS = 500
 /** A connection on which nothing comes back for this long is replaced: after a cut network TCP alone would take minutes. */
@@ -16,6 +17,8 @@ export interface RedisClient {
   readonly client: Redis | Cluster
   /** For log lines: where it is, never the user or the password. */
   readonly where: string
+  /** Ends the client and what watches for it. */
+  readonly disconnect: () => void
 }
 
 type RedisSettings = Partial<NonNullable<StoreConfig['redis']>>
@@ -43,7 +46,7 @@ export function makeClient(settings: RedisSettings, access: RedisAccess, timeout
       // Names stay names, so that certificates can be checked against them.
       dnsLookup: (address, callback) => callback(null, address),
     })
-    return { client, where: `the Cluster at ${cluster.nodes[0]}` }
+    return { client, where: `the Cluster at ${cluster.nodes[0]}`, disconnect: () => client.disconnect() }
   }
   if (sentinel !== undefined) {
     const client = new Redis({
@@ -56,14 +59,28 @@ export function makeClient(settings: RedisSettings, access: RedisAccess, timeout
       ...(tls === null || !sentinel.tls ? {} : { sentinelTLS: tls }),
       sentinelRetryStrategy: retry,
       sentinelCommandTimeout: DEAD_SOCKET_MS,
-      // Tells of a new master while the old one still holds its connections.
-      failoverDetector: true,
     })
-    return { client, where: `the master ${sentinel.master} of the Sentinels` }
+    const guard = {
+      ...{ retryStrategy: retry, connectTimeout: DEAD_SOCKET_MS },
+      ...credentials(sentinel.username, access.sentinelPassword),
+      ...(tls === null || !sentinel.tls ? {} : { tls }),
+    }
+    const watch = new MasterWatch(
+      client,
+      sentinel.master,
+      sentinel.nodes.map((node) => ({ ...guard, ...placeOf(node) })),
+    )
+    const disconnect = () => {
+      watch.close()
+      client.disconnect()
+    }
+    return { client, where: `the master ${sentinel.master} of the Sentinels`, disconnect }
   }
   const url = new URL(access.url!)
   Object.assign(options, serverOf(url))
-  return { client: new Redis(options), where: url.protocol === 'unix:' ? url.pathname : url.host }
+  const client = new Redis(options)
+  const where = url.protocol === 'unix:' ? url.pathname : url.host
+  return { client, where, disconnect: () => client.disconnect() }
 }
 
 function commonOptions(timeoutMs: number): RedisOptions {

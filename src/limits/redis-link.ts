@@ -31,6 +31,7 @@ const CLOSE_MS = 500
 export class RedisLink {
   readonly #redis: Redis | Cluster
   readonly #where: string
+  readonly #disconnect: () => void
   readonly #probeKeys: ProbeKeys
   readonly #log: StoreLog
   readonly #metrics: Metrics
@@ -53,7 +54,7 @@ export class RedisLink {
 
   /** `onRecovered` is called each time the store is back, and the first time it is there. */
   constructor(
-    { client, where }: RedisClient,
+    { client, where, disconnect }: RedisClient,
     timeoutMs: number,
     prefix: string,
     log: StoreLog,
@@ -61,6 +62,7 @@ export class RedisLink {
     onRecovered: () => void,
   ) {
     this.#where = where
+    this.#disconnect = disconnect
     this.#redis = client
     this.#probeKeys = new ProbeKeys(client, prefix)
     this.#log = log
@@ -125,7 +127,7 @@ export class RedisLink {
       this.#redis.once('end', resolve)
       setTimeout(resolve, CLOSE_MS)
     })
-    this.#redis.disconnect()
+    this.#disconnect()
     await ended
   }
 
@@ -160,6 +162,8 @@ export class RedisLink {
 
   readonly #onProbeTimer = (): void => {
     this.#probeTimer = null
+    // A client ends for good where an attempt to connect fails in an unforeseen way (ioredis 6.0).
+    if (this.#redis.status === 'end') this.#redis.connect().catch(() => {})
     this.#probe()
     this.#schedule()
   }

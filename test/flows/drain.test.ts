@@ -33,7 +33,7 @@ async function readiness(gateway: ProcessGateway): Promise<{ status: number; bod
 t.test('under load: no request that was accepted fails, WebSockets get 1001, the process ends with 0', async (t) => {
   const gateway = await open(t, { timeout: '60 seconds', webSocketWindow: '500 ms' })
   const place = { port: gateway.publicPort }
-  const load = startLoad(place)
+  const load = startLoad(t, place)
   const sockets = await Promise.all(
     socketTransports.flatMap((each) => [each, each, each].map(() => each.open(place, { path: '/ws/echo' }))),
   )

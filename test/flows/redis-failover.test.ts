@@ -28,6 +28,8 @@ interface Topology {
   readonly redis: object
   /** Takes the master away and resolves when another one took its place everywhere. */
   readonly failOver: () => Promise<void>
+  /** Resolves when nobody sends clients away any more. */
+  readonly settled: () => Promise<void>
   readonly kill: () => Promise<void>
 }
 
@@ -41,6 +43,7 @@ async function sentinels(): Promise<Topology> {
       await group.master.kill()
       await until(async () => (await role()).includes('master'), 'the failover')
     },
+    settled: () => group.switched(),
     kill: () => group.kill(),
   }
 }
@@ -58,6 +61,7 @@ async function cluster(): Promise<Topology> {
       await dead!.kill()
       await until(() => isWhole(group.nodes.filter((node) => node !== dead)), 'the failover')
     },
+    settled: async () => {},
     kill: () => group.kill(),
   }
 }
@@ -94,7 +98,7 @@ for (const [name, start] of [
     t.teardown(() => gateway.close())
     await until(() => gateway.log().includes('Limits are shared through'), 'the store')
     const loads = POLICIES.map((policy) =>
-      startLoad({ port: gateway.publicPort }, { clients: CLIENTS, path: `/echo/${policy}` }),
+      startLoad(t, { port: gateway.publicPort }, { clients: CLIENTS, path: `/echo/${policy}` }),
     )
     const more = (count: number) => Promise.all(loads.map((load) => load.more(count)))
     const shotsOf = () => loads.map(({ shots }) => shots.length).reduce((a, b) => a + b)
@@ -118,6 +122,12 @@ for (const [name, start] of [
     const overAt = await over
     await until(() => gateway.log().includes(' is back after '), 'the recovery')
     const backAt = performance.now()
+    await topology.settled()
+    // A Sentinel that hears of the new master late sends the clients away once more.
+    await more(10)
+    const count = (what: string) => gateway.log().split(what).length - 1
+    await until(() => count(' is back after ') === count(' is down ('), 'the last recovery')
+    const healedAt = performance.now()
     await more(10)
     const shots = await Promise.all(loads.map((load) => load.stop()))
 
@@ -135,12 +145,9 @@ for (const [name, start] of [
       )
       const statuses = [...new Set(own.map(({ status }) => status))].sort()
       t.same(statuses, policy === 'deny' ? [200, 503] : [200], policy)
-      t.same(failuresOf(own.filter(({ startedAt }) => startedAt > backAt)), [], `${policy}: healed without a restart`)
+      t.same(failuresOf(own.filter(({ startedAt }) => startedAt > healedAt)), [], `${policy}: healed without a restart`)
     }
-    const lines = gateway.log().split('\n')
-    const outages = lines.filter((line) => line.includes(' is down (')).length
-    const ends = lines.filter((line) => line.includes(' is back after ')).length
-    t.equal(outages, ends)
-    t.ok(lines.length < 30, `${lines.length} lines in all, ${outages} outages`)
+    const lines = gateway.log().split('\n').length
+    t.ok(lines < 30, `${lines} lines in all, ${count(' is down (')} outages`)
   })
 }

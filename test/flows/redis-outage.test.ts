@@ -55,7 +55,7 @@ for (const outage of OUTAGES) {
       const gateway = await startGateway(config)
       t.teardown(() => gateway.close())
       const place = { port: gateway.publicPort }
-      const load = startLoad(place)
+      const load = startLoad(t, place)
       // Handshakes and a cold process are no measure of what was before.
       await load.more(20)
       const warmAt = performance.now()
@@ -87,7 +87,7 @@ for (const outage of OUTAGES) {
       )
 
       // A limit that is reached while the store is gone.
-      const scarce = startLoad({ ...place, from: '127.0.0.44' }, { clients: 1, path: '/scarce' })
+      const scarce = startLoad(t, { ...place, from: '127.0.0.44' }, { clients: 1, path: '/scarce' })
       await scarce.more(6)
       const counted = statuses(await scarce.stop())
       t.same(counted, { local: [200, 429], allow: [200], deny: [503] }[policy])
@@ -152,7 +152,7 @@ t.test('a gateway that starts without its Redis serves by the policy, and finds 
     }),
   )
   t.teardown(() => gateway.close())
-  const load = startLoad({ port: gateway.publicPort }, { clients: 1 })
+  const load = startLoad(t, { port: gateway.publicPort }, { clients: 1 })
   await load.more(5)
   await redis.start()
   await until(() => gateway.log().includes(' is back after '), 'the connection')

@@ -69,7 +69,7 @@ t.test('good, bad and half-written files under load: not one request and not one
   const gateway = await startGateway(configWith(null, [route('/old'), limited], { limits: limits(1000) }))
   t.teardown(() => gateway.close())
   const place = { port: gateway.publicPort }
-  const load = startLoad(place)
+  const load = startLoad(t, place)
   const sockets = await Promise.all(socketTransports.map((each) => each.open(place, { path: '/ws/echo' })))
   const chat = async (text: string): Promise<void> => {
     for (const socket of sockets) {

@@ -6,6 +6,7 @@ import { until } from './wait.ts'
 
 const run = promisify(execFile)
 const DOWN_AFTER_MS = 1000
+const CREATE_MS = 60_000
 
 export interface SentinelGroup {
   readonly master: RedisProcess
@@ -13,6 +14,8 @@ export interface SentinelGroup {
   readonly sentinels: readonly RedisProcess[]
   /** `host:port` of each Sentinel. */
   readonly nodes: string[]
+  /** Resolves when the replica is the master for all Sentinels. Until then each may still send clients away. */
+  switched(): Promise<void>
   kill(): Promise<void>
 }
 
@@ -49,6 +52,12 @@ export async function startSentinels(passwords: SentinelPasswords | null = null)
     replica,
     sentinels,
     nodes: sentinels.map(({ port }) => `127.0.0.1:${port}`),
+    switched: async () => {
+      const names = (sentinel: RedisProcess) => sentinel.command('SENTINEL GET-MASTER-ADDR-BY-NAME chat')
+      const isNamed = async () =>
+        (await Promise.all(sentinels.map(names))).every((text) => text.includes(`\r\n${replica.port}\r\n`))
+      await until(isNamed, 'the Sentinels to agree')
+    },
     kill: async () => void (await Promise.all([...sentinels, replica, master].map((each) => each.kill()))),
   }
 }
@@ -79,7 +88,10 @@ export async function startCluster(): Promise<ClusterGroup> {
     }),
   )
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
-  await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'])
+  // It waits for ever for nodes that do not find one another.
+  await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'], {
+    timeout: CREATE_MS,
+  })
   const isWhole = async (node: RedisProcess) => {
     const text = await node.command('CLUSTER INFO')
     return text.includes('cluster_state:ok') && text.includes('cluster_known_nodes:6')

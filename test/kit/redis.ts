@@ -155,6 +155,8 @@ function command(port: number, line: string, password: string | null = null): Pr
     const socket = connect(port, '127.0.0.1', () => socket.write(`${hello}${line}\r\n`))
     socket.setTimeout(5000, () => socket.destroy(new Error('no answer')))
     socket.once('error', reject)
+    // Also a connection that is closed without an answer: one that a promoted server cuts, say.
+    socket.once('close', () => reject(new Error('the connection was closed')))
     let text = ''
     socket.on('data', (data) => {
       text += data

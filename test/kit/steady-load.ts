@@ -1,6 +1,7 @@
 /** Clients that ask without a pause, each over a connection of its own, while a test does something to the gateway. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Place, type RequestTransport, requestTransports } from './clients.ts'
+import { until } from './wait.ts'
 
 export interface LoadOptions {
   /** Clients per transport. */
@@ -23,16 +24,24 @@ export interface Shot {
   readonly durationMs: number
 }
 
+/** Of a test: what is to be done at its end. */
+export interface Teardown {
+  teardown(handler: () => void): void
+}
+
 export interface SteadyLoad {
   /** All requests that ended, in the order of their end. */
   readonly shots: Shot[]
-  /** Resolves when every client has had so many further answers. */
+  /** Resolves when every client has had so many further answers. Rejects where one has none for too long, or failed. */
   more(perClient: number): Promise<void>
   stop(): Promise<Shot[]>
 }
 
-/** Against the echo of `startUpstream`: GET and POST in turn. */
-export function startLoad(place: Place, options: LoadOptions = {}): SteadyLoad {
+/**
+ * Against the echo of `startUpstream`: GET and POST in turn. It ends with the test that it is for, also where that fails:
+ * clients that ask for ever would hide what failed behind a time-out of the whole file.
+ */
+export function startLoad(t: Teardown, place: Place, options: LoadOptions = {}): SteadyLoad {
   const { clients = 3, transports = requestTransports, path = '/echo' } = options
   const shots: Shot[] = []
   const counts: number[] = []
@@ -62,15 +71,22 @@ export function startLoad(place: Place, options: LoadOptions = {}): SteadyLoad {
       workers.push(run(transport, workers.length))
     }
   }
+  const all = Promise.all(workers)
+  // A client that fails is told by who waits for it.
+  all.catch(() => {})
+  t.teardown(() => {
+    running = false
+  })
   return {
     shots,
     more: async (perClient) => {
       const goals = counts.map((count) => count + perClient)
-      while (goals.some((goal, i) => counts[i]! < goal)) await sleep(5)
+      const arrived = until(() => goals.every((goal, i) => counts[i]! >= goal), `${perClient} more answers each`)
+      await Promise.race([arrived, all])
     },
     stop: async () => {
       running = false
-      await Promise.all(workers)
+      await all
       return shots
     },
   }
