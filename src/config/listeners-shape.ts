@@ -42,7 +42,10 @@ const handshakes = z
 
 const timeouts = z
   .strictObject({
-    handshake: duration('10 seconds', 'From the connection to the end of the TLS handshake.'),
+    handshake: duration(
+      '10 seconds',
+      'From the connection to the first byte, and again from there to the end of the TLS handshake.',
+    ),
     headers: duration('10 seconds', 'From the first byte of a request to the end of its head.'),
     idle: duration('75 seconds', 'A connection without a request.'),
     bodyGrace: duration('10 seconds', 'Time a request body has before its rate is judged.', 0),

@@ -16,6 +16,8 @@ const IDLE_PER_SECOND = 64 * 1024
 const SENT_PER_WINDOW_BYTE = 64
 /** Requests that were taken back before anybody saw them, at once, and how many come back each second. */
 const TAKEN_BACK_BURST = 50
+/** The same as long as there was no request: a page that is left was asked for before. */
+const FIRST_TAKEN_BACK_BURST = 15
 const TAKEN_BACK_PER_SECOND = 20
 /** Frame headers, flags and padding of a request that became an exchange. */
 const REQUEST_FRAMES = 64
@@ -25,7 +27,8 @@ export class FrameBudget {
   readonly #mostBurst: number
   #burst: number
   #idle: number
-  #takenBack = TAKEN_BACK_BURST
+  #takenBackBurst = FIRST_TAKEN_BACK_BURST
+  #takenBack = FIRST_TAKEN_BACK_BURST
   #readBefore = 0
   #writtenBefore = 0
   #used = 0
@@ -59,6 +62,8 @@ export class FrameBudget {
     this.#used += bytes + REQUEST_FRAMES
     this.#idle += this.#mostBurst - this.#burst
     this.#burst = this.#mostBurst
+    this.#takenBack += TAKEN_BACK_BURST - this.#takenBackBurst
+    this.#takenBackBurst = TAKEN_BACK_BURST
   }
 
   /** Body bytes that came: as much again is allowed for the frames around them. */
@@ -77,7 +82,7 @@ export class FrameBudget {
     const seconds = (now - this.#refilledAt) / 1000
     this.#refilledAt = now
     this.#controls = Math.min(CONTROL_BURST, this.#controls + seconds * CONTROL_PER_SECOND)
-    this.#takenBack = Math.min(TAKEN_BACK_BURST, this.#takenBack + seconds * TAKEN_BACK_PER_SECOND)
+    this.#takenBack = Math.min(this.#takenBackBurst, this.#takenBack + seconds * TAKEN_BACK_PER_SECOND)
     const allowed = this.#used + (written - this.#writtenBefore) / SENT_PER_WINDOW_BYTE + seconds * IDLE_PER_SECOND
     this.#idle = Math.min(this.#burst, this.#idle + allowed - (read - this.#readBefore))
     this.#used = 0

@@ -21,7 +21,7 @@ import { Http2Stream, type StreamOwner, WINDOW_BYTES } from './http2-stream.ts'
 /** Time that a session has between GOAWAY and its end when its streams hang. */
 const CLOSE_MS = 5000
 /** Streams of one read after which it is looked at how many of them are gone: each costs Node 40 µs, whatever becomes of it. */
-const LOOKED_BACK = 32
+const LOOKED_BACK = 8
 /** Bytes that a session reads before what they were is looked at, out of turn. */
 const GLANCE_BYTES = 32 * 1024
 
@@ -153,7 +153,7 @@ export class Http2Connection implements Connection, Ticking, Glanced, StreamOwne
     const handle = (this.#socket as Handled)._handle
     // The session would read on until GOAWAY is out, and has no word for this.
     handle?.readStop()
-    this.#session.destroy(new Error('too many frames'), constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    this.#session.destroy(null as unknown as undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
   onRequest(fieldBytes: number): void {

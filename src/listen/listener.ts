@@ -11,7 +11,9 @@ import type { ListenerPlan } from '../exchange/contracts.ts'
 import { Http1Connection } from '../exchange/http1.ts'
 import { Http2Connection } from '../exchange/http2.ts'
 import { clientKey, normaliseAddress } from '../http/address.ts'
+import { Beginnings } from './beginnings.ts'
 import { describeClient } from './client-certificates.ts'
+import { awaitFirstByte } from './first-byte.ts'
 import type { HandshakeFailure } from './handshake-failure.ts'
 import { type HandshakeBounds, HandshakeGate } from './handshake-gate.ts'
 import { ProxyHeaderReader } from './proxy-header-reader.ts'
@@ -50,12 +52,10 @@ export interface ListenerOptions {
   readonly plan: (covers: ListenerPlan['isDirected']) => ListenerPlan
 }
 
-/**
- * After a turn of the loop that took this long the next handshake waits as long again, so that others have theirs: newcomers that
- * flood as soon as they may come one at a time.
- */
-const LONG_TURN_MS = 1.5
-const MOST_REST_MS = 10
+/** What a socket of Node has, though Node does not say so. */
+interface Handled extends TLSSocket {
+  readonly _handle: { readStop(): void; readStart(): void } | null
+}
 
 /** A TLS handshake under way. */
 interface Handshake {
@@ -77,11 +77,9 @@ export class Listener implements ConnectionOwner {
   readonly #handshaking = new Map<string, Handshake>()
   readonly #gate: HandshakeGate
   readonly #onAcceptError: (setting: string, code: string) => void
-  /** Accepted, and their handshakes not yet begun. */
-  readonly #beforeHandshake: Socket[] = []
-  /** When the turn began at whose end the next handshake begins. */
-  #turnedAt = 0
+  readonly #beginnings = new Beginnings()
   #draining = false
+  #isCut = false
 
   /** Binds nothing yet. `onAcceptError` is called when the system has no socket left for a client. */
   constructor(options: ListenerOptions, onAcceptError: (setting: string, code: string) => void) {
@@ -158,6 +156,7 @@ export class Listener implements ConnectionOwner {
   /** Cuts what is left. */
   destroy(): void {
     this.#draining = true
+    this.#isCut = true
     this.#server.close()
     this.#front?.close()
     for (const reader of this.#headerReaders) reader.destroy()
@@ -230,34 +229,21 @@ export class Listener implements ConnectionOwner {
     return this.#gate.begin(key, performance.now())
   }
 
-  /** One handshake begins in a turn of the loop: a crowd that comes at once must not stand before everybody's requests. */
+  /** One handshake begins in a turn of the loop, with its first bytes there. */
   #queueHandshake(socket: Socket, arrival: Arrival, key: string): void {
     const ends = endsOf(socket)
     this.#handshaking.set(ends, { socket, arrival, key })
     socket.once('close', () => this.#endHandshake(ends, false))
     // Until the TLS server has it, nobody else listens.
     socket.on('error', ignoreError)
-    if (this.#beforeHandshake.push(socket) === 1) this.#armTurn()
-  }
-
-  #armTurn(): void {
-    this.#turnedAt = performance.now()
-    setImmediate(this.#onTurn)
-  }
-
-  readonly #onTurn = (): void => {
-    const took = performance.now() - this.#turnedAt
-    if (took > LONG_TURN_MS) {
-      setTimeout(this.#onRested, Math.min(took, MOST_REST_MS))
-      return
-    }
-    this.#onRested()
-  }
-
-  readonly #onRested = (): void => {
-    const socket = this.#beforeHandshake.shift()
-    if (this.#beforeHandshake.length > 0) this.#armTurn()
-    if (socket !== undefined && !socket.destroyed) this.#front?.take(socket)
+    const begin = () =>
+      this.#beginnings.push(() => {
+        if (!socket.destroyed) this.#front?.take(socket)
+      })
+    // What came with a PROXY protocol header.
+    if (socket.readableLength > 0) return begin()
+    const { handshakeMs, onHandshakeFailure } = this.#options
+    awaitFirstByte(socket, handshakeMs, begin, (why) => onHandshakeFailure(why, arrival.address))
   }
 
   #onHandshakeFailure(failure: HandshakeFailure, socket: TLSSocket): void {
@@ -284,11 +270,23 @@ export class Listener implements ConnectionOwner {
     }
     const name = socket.servername
     const serverName = typeof name === 'string' ? name.toLowerCase() : ''
-    this.#add(
-      socket.alpnProtocol === 'h2'
-        ? new Http2Connection(socket, { ...arrival, certificate }, serverName, this)
-        : new Http1Connection(socket, { ...arrival, certificate }, serverName, true, this),
-    )
+    if (socket.alpnProtocol === 'h2') this.#queueSession(socket, { ...arrival, certificate }, serverName)
+    else this.#add(new Http1Connection(socket, { ...arrival, certificate }, serverName, true, this))
+  }
+
+  /** One HTTP/2 session begins in a turn too. What its client sends meanwhile waits with the system. */
+  #queueSession(socket: TLSSocket, arrival: Arrival, serverName: string): void {
+    const mustWait = this.#beginnings.isBusy
+    if (mustWait) {
+      socket.on('error', ignoreError)
+      ;(socket as Handled)._handle?.readStop()
+    }
+    this.#beginnings.push(() => {
+      if (this.#isCut) socket.destroy()
+      if (socket.destroyed) return
+      this.#add(new Http2Connection(socket, arrival, serverName, this))
+      if (mustWait) (socket as Handled)._handle?.readStart()
+    })
   }
 
   /** What the client showed, null for none; undefined where services could not be told of it. */

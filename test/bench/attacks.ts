@@ -161,7 +161,7 @@ async function attackAll(peer: string, services: Services, rounds: number): Prom
 }
 
 try {
-  const services = { small: await startService(), large: await startService() }
+  const services = { small: await startService(), large: await startService(), attacked: await startService() }
   // One round shows what the machine does to a peer; the bounds are the gateway's.
   for (const peer of peers) await attackAll(peer, services, peer === 'portcullis' ? ROUNDS : 1)
 } finally {

@@ -41,7 +41,11 @@ t.test('before the first request there is room for its head, and little more', a
 
 t.test('requests that were taken back: so many at once, and some come back each second', async (t) => {
   const budget = new FrameBudget(HEAD)
+  t.same([budget.mayTakeBack(15), budget.mayTakeBack(16)], [true, false], 'before there was any request')
+  budget.onRequest(100)
   t.same([budget.mayTakeBack(50), budget.mayTakeBack(51)], [true, false])
+  budget.onRequest(100)
+  t.equal(budget.mayTakeBack(51), false, 'once')
   t.equal(budget.takeBack(50), true)
   t.equal(budget.mayTakeBack(1), false)
   budget.settle(0, 0, performance.now() + 1000)

@@ -725,16 +725,26 @@ const takenBack = (count: number, first: number): Buffer =>
 
 t.test('requests that are taken back in the same packet: a page that is left may, a flood is cut', async (t) => {
   const page = await openFrames(place)
-  await page.send(takenBack(40, 1), request(81, '/good'))
-  await page.until(() => page.outcome(81) !== '')
-  t.equal(page.outcome(81), '200')
+  await page.send(request(1, '/good'))
+  await page.until(() => page.outcome(1) !== '')
+  await page.send(takenBack(40, 3), request(83, '/good'))
+  await page.until(() => page.outcome(83) !== '')
+  t.equal(page.outcome(83), '200')
   page.close()
-  const flooding = await openFrames(place)
-  await flooding.send(takenBack(80, 1))
-  await flooding.until(() => flooding.goaway() > 0)
-  t.equal(flooding.goaway(), 11, 'ENHANCE_YOUR_CALM')
-  await flooding.closed
-  flooding.close()
+  const hasty = await openFrames(place)
+  await hasty.send(takenBack(12, 1), request(25, '/good'))
+  await hasty.until(() => hasty.outcome(25) !== '')
+  t.equal(hasty.outcome(25), '200', 'some may be before anything was asked for')
+  hasty.close()
+  const floods = [takenBack(80, 1), takenBack(20, 1), Buffer.concat([request(1, '/good'), takenBack(80, 3)])]
+  for (const flood of floods) {
+    const flooding = await openFrames(place)
+    await flooding.send(flood)
+    await flooding.until(() => flooding.goaway() > 0)
+    t.equal(flooding.goaway(), 11, 'ENHANCE_YOUR_CALM')
+    await flooding.closed
+    flooding.close()
+  }
 })
 
 t.test('many requests with long fields in the first packets are no flood', async (t) => {

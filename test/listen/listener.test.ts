@@ -1,6 +1,8 @@
 /** What a listener does before a request: binds or says why not, bounds connections, times handshakes, hands over, ends. */
 import { once } from 'node:events'
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
+import { text as toText } from 'node:stream/consumers'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import t from 'tap'
 import { ConfigurationError } from '../../src/errors.ts'
@@ -142,6 +144,40 @@ t.test('a handshake that does not come, or is none, ends and frees its slot', as
   await until(() => caps.size === 0, 'the free slots')
   t.equal(listener.connectionCount, 0)
 })
+
+t.test(
+  'a crowd that asks in its first breath has its answers, by both protocols; the end cuts who waits',
+  async (t) => {
+    const listener = await open(t, await withTls(t.testdir({}), 10_000))
+    const session = (): ClientHttp2Session => {
+      const made = connectHttp2(`https://127.0.0.1:${listener.port}`, { rejectUnauthorized: false })
+      made.on('error', () => {})
+      t.teardown(() => made.destroy())
+      return made
+    }
+    const askAnew = async (): Promise<string> => {
+      const stream = session().request({ ':path': '/', ':authority': 'localhost' })
+      return within(toText(stream), 'an answer over HTTP/2')
+    }
+    const first = async (): Promise<string> => {
+      const socket = connectTls({ port: listener.port, host: '127.0.0.1', rejectUnauthorized: false })
+      t.teardown(() => socket.destroy())
+      return ask(socket)
+    }
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? first() : askAnew())))
+    t.ok(answers.every((answer) => answer.endsWith('one')))
+
+    const late = Array.from({ length: 40 }, session)
+    const closed = Promise.all(
+      late.map((each) => within(new Promise((end) => each.once('close', end)), 'the end of a session')),
+    )
+    await once(late[0]!, 'connect')
+    listener.destroy()
+    for (const each of late.slice(1)) if (!each.connecting) each.request({ ':path': '/' }).on('error', () => {})
+    await closed
+    t.equal(listener.connectionCount, 0)
+  },
+)
 
 t.test('ALPN chooses the engine; a client that offers nothing known is refused', async (t) => {
   const listener = await open(t, await withTls(t.testdir({}), 10_000))

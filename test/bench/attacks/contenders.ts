@@ -21,9 +21,11 @@ const DEADLINE = 2
 const IDLE = 3
 
 export interface Services {
-  /** Of small answers and uploads. */
+  /** Whom the well-behaved client asks, and nobody else: what attacks cost a service is not what is measured. */
   readonly small: number
   readonly large: number
+  /** Of what attackers ask otherwise. */
+  readonly attacked: number
 }
 
 export async function startPortcullis(services: Services, cores: Cores | null): Promise<Contender> {
@@ -38,10 +40,15 @@ export async function startPortcullis(services: Services, cores: Cores | null): 
         }),
         admin: { address: '127.0.0.1:0' },
       },
-      services: { small: service(services.small), large: service(services.large) },
+      services: {
+        small: service(services.small),
+        large: service(services.large),
+        attacked: service(services.attacked),
+      },
       routes: [
-        { ...route, path: '/*', service: 'small' },
+        { ...route, path: '/small', service: 'small' },
         { ...route, path: '/large', service: 'large' },
+        { ...route, path: '/*', service: 'attacked' },
       ],
     }),
   )
@@ -67,11 +74,13 @@ http {
   keepalive_timeout ${IDLE}s; keepalive_requests 100000; tcp_nodelay on; reset_timedout_connection on;
   upstream small { server 127.0.0.1:${services.small}; keepalive 256; }
   upstream large { server 127.0.0.1:${services.large}; keepalive 256; }
+  upstream attacked { server 127.0.0.1:${services.attacked}; keepalive 256; }
   server {
     listen 127.0.0.1:${port} ssl http2 backlog=4096;
     ssl_certificate ${pair.cert}; ssl_certificate_key ${pair.key}; ssl_protocols TLSv1.2 TLSv1.3;
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 0;
-    location / { proxy_pass http://small; }
+    location = /small { proxy_pass http://small; }
+    location / { proxy_pass http://attacked; }
     location = /large { proxy_pass http://large; }
   }
 }

@@ -13,7 +13,7 @@ const FRAMES = 400
 
 const head = (method: string, path: string, more: readonly (readonly [string, string])[] = []): Buffer =>
   block([[':method', method], [':scheme', 'https'], [':path', path], [':authority', AUTHORITY], ...more])
-const GET = head('GET', '/small')
+const GET = head('GET', '/')
 const POST = head('POST', '/upload')
 const NOTHING = Buffer.alloc(0)
 

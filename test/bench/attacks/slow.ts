@@ -59,7 +59,7 @@ export const SLOW_ATTACKS: Readonly<Record<string, SlowAttack>> = {
     }),
   idle: (port, from, onOpen) =>
     secure(port, from, (socket) => {
-      socket.write(`GET /small HTTP/1.1\r\n${HOST}\r\n`)
+      socket.write(`GET / HTTP/1.1\r\n${HOST}\r\n`)
       socket.once('data', onOpen)
     }),
 }
