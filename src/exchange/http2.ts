@@ -153,6 +153,7 @@ export class Http2Connection implements Connection, Ticking, Glanced, StreamOwne
     const handle = (this.#socket as Handled)._handle
     // The session would read on until GOAWAY is out, and has no word for this.
     handle?.readStop()
+    // No error, which each of its streams would tell again; Node takes a missing one for no code (its types know no null).
     this.#session.destroy(null as unknown as undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
