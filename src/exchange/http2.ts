@@ -49,8 +49,8 @@ function sessionOptions(limits: HttpLimits): ServerOptions {
 }
 
 /** What a socket of Node has, though Node does not say so. */
-interface Handled extends TLSSocket {
-  readonly _handle: { readStop(): void } | null
+export interface HandledSocket extends TLSSocket {
+  readonly _handle: { readStop(): void; readStart(): void } | null
 }
 
 interface Arrived {
@@ -150,7 +150,7 @@ export class Http2Connection implements Connection, Ticking, Glanced, StreamOwne
   /** GOAWAY with the code that says why, and the end (RFC 9113, 10.5). */
   #cut(): void {
     if (this.#ended || this.#session.destroyed) return
-    const handle = (this.#socket as Handled)._handle
+    const handle = (this.#socket as HandledSocket)._handle
     // The session would read on until GOAWAY is out, and has no word for this.
     handle?.readStop()
     // No error, which each of its streams would tell again; Node takes a missing one for no code (its types know no null).

@@ -9,7 +9,7 @@ import type { AddressCaps } from '../exchange/address-caps.ts'
 import type { Arrival, ClientCertificate, Connection, ConnectionOwner } from '../exchange/connection.ts'
 import type { ListenerPlan } from '../exchange/contracts.ts'
 import { Http1Connection } from '../exchange/http1.ts'
-import { Http2Connection } from '../exchange/http2.ts'
+import { type HandledSocket, Http2Connection } from '../exchange/http2.ts'
 import { clientKey, normaliseAddress } from '../http/address.ts'
 import { Beginnings } from './beginnings.ts'
 import { describeClient } from './client-certificates.ts'
@@ -50,11 +50,6 @@ export interface ListenerOptions {
   readonly onHandshakeFailure: (failure: HandshakeFailure, address: string) => void
   /** Makes the data path's part; the listener tells which hosts its certificates cover. */
   readonly plan: (covers: ListenerPlan['isDirected']) => ListenerPlan
-}
-
-/** What a socket of Node has, though Node does not say so. */
-interface Handled extends TLSSocket {
-  readonly _handle: { readStop(): void; readStart(): void } | null
 }
 
 /** A TLS handshake under way. */
@@ -279,13 +274,13 @@ export class Listener implements ConnectionOwner {
     const mustWait = this.#beginnings.isBusy
     if (mustWait) {
       socket.on('error', ignoreError)
-      ;(socket as Handled)._handle?.readStop()
+      ;(socket as HandledSocket)._handle?.readStop()
     }
     this.#beginnings.push(() => {
       if (this.#isCut) socket.destroy()
       if (socket.destroyed) return
       this.#add(new Http2Connection(socket, arrival, serverName, this))
-      if (mustWait) (socket as Handled)._handle?.readStart()
+      if (mustWait) (socket as HandledSocket)._handle?.readStart()
     })
   }
 

@@ -714,6 +714,16 @@ for (const each of floods) {
   })
 }
 
+/** The code of the GOAWAY that a stranger gets for it; resolves when the connection is closed too. */
+async function goawayTo(flood: Buffer): Promise<number> {
+  const client = await openFrames(place)
+  await client.send(flood)
+  await client.until(() => client.goaway() > 0)
+  await client.closed
+  client.close()
+  return client.goaway()
+}
+
 /** Each in the same packet as its end. */
 const takenBack = (count: number, first: number): Buffer =>
   Buffer.concat(
@@ -737,14 +747,7 @@ t.test('requests that are taken back in the same packet: a page that is left may
   t.equal(hasty.outcome(25), '200', 'some may be before anything was asked for')
   hasty.close()
   const floods = [takenBack(80, 1), takenBack(20, 1), Buffer.concat([request(1, '/good'), takenBack(80, 3)])]
-  for (const flood of floods) {
-    const flooding = await openFrames(place)
-    await flooding.send(flood)
-    await flooding.until(() => flooding.goaway() > 0)
-    t.equal(flooding.goaway(), 11, 'ENHANCE_YOUR_CALM')
-    await flooding.closed
-    flooding.close()
-  }
+  for (const flood of floods) t.equal(await goawayTo(flood), 11, 'ENHANCE_YOUR_CALM')
 })
 
 t.test('many requests with long fields in the first packets are no flood', async (t) => {
@@ -759,12 +762,7 @@ t.test('many requests with long fields in the first packets are no flood', async
 
 t.test('who has not asked for anything yet may send less of nothing', async (t) => {
   const nothing = Buffer.concat(Array.from({ length: 5000 }, () => window(0, 1)))
-  const stranger = await openFrames(place)
-  await stranger.send(nothing)
-  await stranger.until(() => stranger.goaway() > 0)
-  t.equal(stranger.goaway(), 11, 'ENHANCE_YOUR_CALM')
-  await stranger.closed
-  stranger.close()
+  t.equal(await goawayTo(nothing), 11, 'ENHANCE_YOUR_CALM')
   const known = await openFrames(place)
   await known.send(request(1, '/good'))
   await known.until(() => known.outcome(1) !== '')

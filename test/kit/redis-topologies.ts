@@ -14,7 +14,7 @@ export interface SentinelGroup {
   readonly sentinels: readonly RedisProcess[]
   /** `host:port` of each Sentinel. */
   readonly nodes: string[]
-  /** Resolves when the replica is the master for all Sentinels. Until then each may still send clients away. */
+  /** Resolves when the replica is the master for all Sentinels. */
   switched(): Promise<void>
   kill(): Promise<void>
 }
